@@ -1,0 +1,77 @@
+# make run    sets up .venv from requirements.txt and runs one retune on this machine
+# make test   sets up and runs the tests
+# make help   lists the rest
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help install run run-azure-offline test faults lint check bench lock up down ui clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## set up .venv alone
+
+# The installer is the one that requirements.txt pins; pip alone takes minutes where it takes seconds.
+.venv/installed: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "retuner needs Python 3.11 or 3.12: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	    { echo "retuner needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) -V): say make PYTHON=/path/to/python3.11"; exit 1; }
+	@PYTHON="$(PYTHON)" sh deployments/create_venv.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet requirements.txt || { echo "uv failed; pip takes some minutes"; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt; }
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install  ## retune the built-in model on the bundled sample; more with .venv/bin/retune run --help
+	@$(BIN)/retune run
+
+# Everything on this machine: Azurite for Blob storage, and an emulator of Azure ML's services for the real SDK.
+run-azure-offline: install  ## the same on an emulated Azure ML workspace with 4 nodes; no account, nothing leaves the machine
+	@PYTHONPATH=tests RETUNER_HOME="$${RETUNER_HOME:-$(CURDIR)/.retuner/azure-offline}" $(BIN)/python -m azure_ml_emulator \
+	    --container retuner -- $(BIN)/retune run --parameters deployments/parameters/azure_ml_offline.yaml
+
+test: install  ## run the tests
+	@$(BIN)/python -m pytest
+
+faults: install  ## kill what can be killed, twenty moments long, and see what holds
+	@RETUNER_FAULTS=all $(BIN)/python -m pytest tests/faults
+
+lint: install  ## lint, format, types and the import rule
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test  ## everything that must hold before a commit
+
+bench: .venv-bench/installed  ## measure speed and memory; writes docs/benchmarks.md
+	@.venv-bench/bin/python -m benchmarks
+
+# The locked packages and the peers, apart from .venv, which stays as it is locked.
+.venv-bench/installed: .venv/installed benchmarks/peers.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
+	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --requirement requirements.txt \
+	    --requirement benchmarks/peers.txt
+	@touch $@
+
+up: install  ## start server, UI, worker, deployments and automations here, and print where they are
+	@$(BIN)/retune up
+
+down: install  ## end what make up started
+	@$(BIN)/retune down
+
+ui: install  ## open the Prefect UI on what the flow runs left behind (Ctrl-C ends it)
+	@$(BIN)/retune ui
+
+lock: install  ## compile requirements.txt anew from the ranges in pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --quiet --output-file requirements.txt \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	@$(BIN)/uv pip compile deployments/azure_ml/requirements.in --constraint requirements.txt --python-version 3.11 --quiet \
+	    --python-platform x86_64-unknown-linux-gnu --no-annotate --output-file deployments/azure_ml/requirements.txt \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+clean:  ## remove the virtual environments, the Azurite that tests fetched and all that flow runs left in .retuner
+	rm -rf .venv .venv-bench .azurite .retuner
