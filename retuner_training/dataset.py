@@ -1,0 +1,67 @@
+"""A dataset on disk: one Parquet file per table, and a manifest that was written last.
+
+manifest.json: `name`, `recipe`, `options`, `statistics` and `files`, for each file its `sha256` and `bytes`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from retuner_training.errors import InvalidInput
+from retuner_training.result import sha256_of
+
+MANIFEST = "manifest.json"
+
+_verified: set[tuple[str, int, int, str]] = set()
+"""Path, bytes, time of change and sum of the files that this process has read whole; later trials need not again."""
+
+
+def load_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of the dataset in `folder` by name. Raises InvalidInput naming a file that is missing or damaged."""
+    files = verify(folder)["files"]
+    return {Path(name).stem: pd.read_parquet(folder / name) for name in sorted(files)}
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """The manifest, once every file is there with the size and the SHA-256 that it tells."""
+    manifest = _read_manifest(folder)
+    for name, wanted in manifest["files"].items():
+        _verify_file(folder / name, int(wanted["bytes"]), str(wanted["sha256"]))
+    return manifest
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(f"There is no dataset in {folder}: {MANIFEST} is missing.") from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read ({error}): {_advice(folder)}.") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise InvalidInput(f"{path} names no files: {_advice(folder)}.")
+    return manifest
+
+
+def _verify_file(path: Path, size: int, digest: str) -> None:
+    try:
+        status = path.stat()
+        if status.st_size != size:
+            raise InvalidInput(f"{path} has {status.st_size} bytes instead of {size}: {_advice(path.parent)}.")
+        seen = (str(path), size, status.st_mtime_ns, digest)
+        if seen in _verified:
+            return
+        found = sha256_of(path)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read ({error.strerror}): {_advice(path.parent)}.") from None
+    if found != digest:
+        raise InvalidInput(
+            f"{path} has changed (SHA-256 {found[:12]}.. instead of {digest[:12]}..): {_advice(path.parent)}."
+        )
+    _verified.add(seen)
+
+
+def _advice(folder: Path) -> str:
+    return f"delete the folder {folder}, and the next start makes it anew"
