@@ -1,0 +1,109 @@
+"""How azureml-core is called: imported late, signed in, not too often, and never waited for without end."""
+
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from retuner.errors import RetryableError, UserError
+
+Answer = TypeVar("Answer")
+RENEWAL_SECONDS = 300.0
+"""A token that ends sooner is asked for anew."""
+
+
+class Pace:
+    """At most so many calls a second, evenly spread."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1.0 / per_second
+        self._next = 0.0
+
+    def wait(self) -> None:
+        present = time.monotonic()
+        if present < self._next:
+            time.sleep(self._next - present)
+        self._next = max(present, self._next) + self._gap
+
+
+def in_time(call: Callable[[], Answer], seconds: float) -> Answer:
+    """The call's answer, or a RetryableError after `seconds`. A call that hangs is left behind in its thread."""
+    outcome: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="azure-ml-call", daemon=True).start()
+    try:
+        return outcome.result(seconds)
+    except TimeoutError:
+        if outcome.done():
+            raise
+        raise RetryableError(f"Azure ML did not answer within {seconds:g} s.") from None
+
+
+def import_sdk() -> None:
+    """Import azureml-core, its own tries turned down first: one layer of ours answers a fault, not three.
+
+    It reads those settings when it is imported; 32 s sleeps and up to 16 tries are its defaults.
+    """
+    for name, value in (("DEFAULT_BACKOFF", "1"), ("DEFAULT_RETRIES", "0"), ("DEFAULT_500_BACKOFF", "1")):
+        os.environ.setdefault(f"AZUREML_{name}", value)
+    for name in ("azureml", "azure.identity"):
+        # their errors are raised as well as logged, and the raised ones are what people are shown
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        importlib.import_module("azureml.core")
+    except ImportError as error:
+        raise UserError(f"Azure ML needs the package azureml-core ({error}): pip install azureml-core.") from None
+
+
+def sign_in_with_secret(tenant: str, client: str, secret: str) -> Any:
+    """The service principal's sign-in, which keeps its token as long as that is good."""
+    from azureml.core.authentication import ServicePrincipalAuthentication
+
+    class ServicePrincipal(ServicePrincipalAuthentication):  # type: ignore[misc]
+        """The SDK's own cache would hold a lock of all sign-ins while one asks, for ever where no answer comes."""
+
+        _kept: str | None = None
+
+        def _get_arm_token(self) -> str:
+            if self._kept is None or self._is_token_expired(self._kept):
+                self._kept = str(super()._get_arm_token())
+            return self._kept
+
+    return ServicePrincipal(tenant, client, secret, _enable_caching=False)
+
+
+def default_sign_in() -> Any:
+    """The service principal of AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, else a managed identity or
+    the login of the command line `az`. Made anew where its token was refused, as it keeps the one that it has."""
+    names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+    if all(os.environ.get(name) for name in names):
+        return sign_in_with_secret(*(os.environ[name] for name in names))
+    from azureml.core.authentication import TokenAuthentication
+
+    return TokenAuthentication(_machine_tokens(), cloud="AzureCloud")
+
+
+def _machine_tokens() -> Callable[[str], str]:
+    """Gives tokens by audience. azureml-core's own classes want the whole of azure-cli installed in this Python."""
+    from azure.identity import DefaultAzureCredential
+
+    credential = DefaultAzureCredential(exclude_environment_credential=True)
+    held: dict[str, tuple[str, float]] = {}
+
+    def token(audience: str) -> str:
+        if audience not in held or held[audience][1] - time.time() < RENEWAL_SECONDS:
+            given = credential.get_token(f"{audience}/.default")
+            held[audience] = given.token, given.expires_on
+        return held[audience][0]
+
+    return token

@@ -1,0 +1,55 @@
+"""Where trials run."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from retuner.compute.target import ComputeTarget
+from retuner.parameters import AzureMlCompute, DaskCompute
+from retuner.settings import Settings
+
+if TYPE_CHECKING:
+    from retuner.azure_ml.identity import AzureMlIdentity
+    from retuner.compute.snapshot import Snapshot
+
+
+def check_target(
+    parameters: DaskCompute | AzureMlCompute, nodes: int, *, identity: "AzureMlIdentity | None" = None
+) -> None:
+    """Raise UserError where `nodes` cannot be had, before anything is started. Dask tells when it is scaled."""
+    if isinstance(parameters, AzureMlCompute):
+        from retuner.azure_ml.identity import sign_in_as
+        from retuner.compute.azure_ml_preflight import check_azure_ml
+        from retuner.compute.azure_ml_service import AzureMlService
+
+        check_azure_ml(AzureMlService(parameters, sign_in_as(identity)), parameters, nodes)
+
+
+def open_target(
+    parameters: DaskCompute | AzureMlCompute,
+    snapshot: "Snapshot",
+    settings: Settings,
+    *,
+    node_secrets: Callable[[float], dict[str, str]],
+    identity: "AzureMlIdentity | None" = None,
+) -> ComputeTarget:
+    """The compute target that the parameters name; nothing is started before it is scaled.
+
+    `node_secrets` are the store's, for jobs that reach it from elsewhere; `identity` signs in to Azure ML.
+    """
+    if isinstance(parameters, AzureMlCompute):
+        from retuner.azure_ml.identity import sign_in_as
+        from retuner.compute.azure_ml import AzureMlTarget
+        from retuner.compute.azure_ml_service import AzureMlService
+
+        return AzureMlTarget(
+            parameters,
+            snapshot,
+            scratch=settings.scratch,
+            node_secrets=node_secrets,
+            service=AzureMlService(parameters, sign_in_as(identity), requirements=lambda: snapshot.requirements),
+        )
+    from retuner.compute.dask import DaskTarget
+
+    return DaskTarget(
+        snapshot, address=parameters.address, threads=parameters.threads, scratch=settings.scratch / "dask"
+    )

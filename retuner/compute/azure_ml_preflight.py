@@ -1,0 +1,80 @@
+"""Whether a study can run on the workspace's cluster at all: asked before anything is created, changed or uploaded."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from retuner.azure_ml.region import Permission, Quota, Region, VmSize
+from retuner.compute.azure_ml_requests import check_nodes
+from retuner.compute.azure_ml_service import AzureMlService, ClusterReport
+from retuner.errors import UserError
+from retuner.parameters import AzureMlCompute
+
+SUBMIT = "Microsoft.MachineLearningServices/workspaces/experiments/runs/submit/action"
+WRITE_CLUSTER = "Microsoft.MachineLearningServices/workspaces/computes/write"
+ROLES = {SUBMIT: "AzureML Data Scientist", WRITE_CLUSTER: "AzureML Compute Operator"}
+"""The least built-in role that holds an action."""
+_DEDICATED, _LOW_PRIORITY = (f"Total Cluster {kind} Regional vCPUs" for kind in ("Dedicated", "LowPriority"))
+_log = logging.getLogger(__name__)
+
+
+def check_azure_ml(service: AzureMlService, parameters: AzureMlCompute, nodes: int) -> None:
+    """Raise UserError, with the next step, where `nodes` of the cluster cannot be had with these parameters."""
+    check_nodes(parameters.min_nodes, parameters.max_nodes, parameters)
+    cluster, region = service.cluster(), Region(service.workspace)
+    check_rights(region.permissions(), _wanted_actions(parameters, nodes, cluster))
+    size = find_size(region.vm_sizes(), parameters)
+    own = 0 if cluster is None else cluster.present * size.cores
+    check_quota(region.quotas(), size, parameters, nodes=nodes, own=own)
+
+
+def find_size(sizes: Mapping[str, VmSize], parameters: AzureMlCompute) -> VmSize:
+    """The VM size of the nodes. Raises UserError where the region has none of that name."""
+    size = sizes.get(parameters.vm_size.upper())
+    if size is None:
+        raise UserError(
+            f"The region has no VM size {parameters.vm_size}: set compute.vm_size to one that it has, such as "
+            f"{', '.join(sorted(found.name for found in sizes.values())[:6])}."
+        )
+    return size
+
+
+def check_rights(permissions: Sequence[Permission], wanted: Iterable[str]) -> None:
+    """Raise UserError where no role of the identity allows an action. Without any permission told, nothing is known."""
+    if not permissions:
+        return
+    missing = [action for action in wanted if not any(one.allows(action) for one in permissions)]
+    if missing:
+        roles = " and ".join(f"'{ROLES[action]}'" for action in missing)
+        raise UserError(f"The identity may not do {' and '.join(missing)}: give it the role {roles} on the workspace.")
+
+
+def check_quota(quotas: Iterable[Quota], size: VmSize, parameters: AzureMlCompute, *, nodes: int, own: int = 0) -> None:
+    """Raise UserError where so many nodes are more than a quota allows; warn where others use it up at present.
+
+    `own` are the vCPU that the cluster holds already.
+    """
+    needed = nodes * size.cores
+    for quota in concerned_quotas(quotas, size, parameters):
+        free = min(max(quota.limit - quota.used + own, 0), quota.limit)
+        fact = (
+            f"{nodes} nodes of {size.name} need {needed} vCPU, and {free} are available "
+            f"of the {quota.limit} of the quota '{quota.name}'"
+        )
+        if needed > quota.limit:
+            fewer = quota.limit // size.cores
+            step = f"set compute.max_nodes to {fewer}" if fewer else "choose a smaller compute.vm_size"
+            raise UserError(f"{fact}: {step}, or ask for more quota in the portal.")
+        if needed > free:
+            _log.warning("%s: the study begins with fewer nodes.", fact)
+
+
+def concerned_quotas(quotas: Iterable[Quota], size: VmSize, parameters: AzureMlCompute) -> list[Quota]:
+    """The quotas of nodes of that size: of its family and of the region; low priority has one for all."""
+    names = (_LOW_PRIORITY,) if parameters.low_priority else (_DEDICATED, size.family)
+    return [quota for quota in quotas if quota.name in names]
+
+
+def _wanted_actions(parameters: AzureMlCompute, nodes: int, cluster: ClusterReport | None) -> list[str]:
+    """A cluster that is as the study wants it need not be changed."""
+    fits = cluster is not None and cluster.kept >= parameters.min_nodes and cluster.most >= nodes
+    return [SUBMIT] if fits else [SUBMIT, WRITE_CLUSTER]

@@ -1,0 +1,349 @@
+"""Trials on Dask: on worker processes of this machine, or on the workers of any scheduler."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retuner.compute.dask_cluster import DaskCluster, Worker
+from retuner.compute.snapshot import Snapshot
+from retuner.compute.target import JobState, JobStatus
+from retuner.errors import RetryableError, UserError
+from retuner_training.dataset import MANIFEST
+from retuner_training.job import Job, JobResult
+from retuner_training.result import LOG, RESULT, read_result, sha256_of
+
+START_SECONDS = 60.0
+CLOSE_SECONDS = 2.0
+LIST_SECONDS = 0.1
+"""The scheduler is asked for its workers that often at most: jobs that end tell of it themselves."""
+TAIL_LINES = 40
+_OUTCOMES = {"completed": JobState.COMPLETED, "stopped": JobState.STOPPED, "failed": JobState.FAILED}
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Submitted:
+    """What is known of one job. `started`, `ended` and `reports` are set by the events of its worker."""
+
+    job: Job
+    worker: Worker | None = None
+    future: Any = None
+    reports: list[tuple[int, float]] = field(default_factory=list)
+    started: float | None = None
+    """Time (monotonic) at which its start was heard of."""
+    ended: bool = False
+    cancelled: float | None = None
+    """Time (monotonic) of the request to stop."""
+    reason: str = "asked"
+    """Why it was requested to stop."""
+    forced: bool = False
+    """Its worker was asked to restart, or cannot be."""
+    final: JobStatus | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has ended, and its worker is free as well."""
+        return self.final is not None and (self.ended or not self.forced)
+
+
+class DaskTarget:
+    """Runs one job at a time on each worker, chosen here, and takes results from storage alone.
+
+    A stop is a cancelled key, which the training looks at with every report and which also tells it that its
+    client is gone. A job that has not stopped `patience` seconds later has its worker restarted. A training looks at
+    its own seconds, but one that never reports does not: `grace` seconds after them it is stopped from here.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        scratch: Path,
+        address: str | None = None,
+        threads: int = 1,
+        patience: float = 30.0,
+        grace: float = 30.0,
+    ) -> None:
+        self.news = threading.Event()
+        self._snapshot = snapshot
+        self._scratch = scratch
+        self._address = address
+        self._threads = threads
+        self._patience = patience
+        self._grace = grace
+        self._maximum = 0
+        self._open: DaskCluster | None = None
+        self._workers: dict[str, Worker] = {}
+        self._listed = float("-inf")
+        self._jobs: dict[str, _Submitted] = {}
+        self._unsettled: dict[str, _Submitted] = {}
+        """Of them those that have not ended, or were given up and still hold their worker."""
+        self._reachable: set[tuple[str, str]] = set()
+        """(dataset, id of a worker that sees it)."""
+
+    @property
+    def nodes(self) -> int:
+        """Workers to be used. An embedded worker that is restarted counts: its next job waits for it here."""
+        if self._open is None or self._open.is_embedded:
+            return self._maximum
+        return min(self._maximum, len(self._workers) - len(self._deaf()))
+
+    @property
+    def _cluster(self) -> DaskCluster:
+        if self._open is None:
+            self._open = DaskCluster(
+                self._snapshot,
+                address=self._address,
+                threads=self._threads,
+                scratch=self._scratch,
+                on_event=self._on_event,
+            )
+        return self._open
+
+    def kept_nodes(self) -> int:
+        """None of ours: an embedded cluster ends with us, and the workers of another are their owner's."""
+        return 0
+
+    def scale(self, minimum: int, maximum: int) -> None:
+        """Use up to `maximum` workers: started here where the cluster is embedded, else those that are there."""
+        self._maximum = maximum
+        if maximum == 0 and self._open is None:
+            return
+        self._cluster.resize(maximum)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._workers = self._cluster.check()
+            if len(self._workers) >= min(1, maximum):
+                return
+            if time.monotonic() > deadline:
+                raise RetryableError(
+                    f"No Dask worker came to {self._cluster.address} in {START_SECONDS:.0f} s: start one with "
+                    f"'dask worker {self._cluster.address}' where the packages of requirements.txt are installed."
+                )
+            time.sleep(0.05)
+
+    def submit(self, job: Job) -> None:
+        """Start the job on a free worker, or as soon as one is free; a name that is known is left as it is."""
+        if job.name in self._jobs:
+            return
+        entry = _Submitted(job)
+        earlier = read_result(Path(job.output))
+        if earlier is not None and earlier.outcome == "completed":
+            entry.final = _status_of(earlier)
+        else:
+            # what is found there later must be this attempt's
+            (Path(job.output) / RESULT).unlink(missing_ok=True)
+        self._jobs[job.name] = self._unsettled[job.name] = entry
+        self._dispatch()
+
+    def poll(self, jobs: Mapping[str, int]) -> dict[str, JobStatus]:
+        """At most one call to the scheduler for all jobs; their reports have come as events before."""
+        waiting = [entry for entry in self._unsettled.values() if entry.final is None]
+        if waiting:
+            if time.monotonic() - self._listed >= LIST_SECONDS:
+                self._workers = self._cluster.workers()
+                self._listed = time.monotonic()
+            for entry in waiting:
+                self._look_at(entry)
+            self._dispatch()
+        self._unsettled = {name: entry for name, entry in self._unsettled.items() if not entry.is_settled}
+        return {name: self._status(name, since) for name, since in jobs.items()}
+
+    def find(self, study: str) -> list[str]:
+        """Unfinished jobs of the study: this process's own, and those on the scheduler that others submitted."""
+        own = [name for name, entry in self._unsettled.items() if entry.job.study == study and entry.final is None]
+        others = self._cluster.keys_with_prefix(f"{study}-") if self._open or self._address else []
+        return sorted({*own, *(name for name in others if name not in self._jobs)})
+
+    def cancel(self, names: Iterable[str]) -> None:
+        """Withdraw the jobs' keys; trainings see it at their next report."""
+        foreign = []
+        for name in names:
+            entry = self._jobs.get(name)
+            if entry is None:
+                foreign.append(name)
+            elif entry.final is None and entry.cancelled is None:
+                self._withdraw(entry)
+        if foreign and (self._open or self._address):
+            self._cluster.cancel_keys(foreign)
+
+    def log_tail(self, name: str) -> str:
+        """The last lines that the job wrote, with its traceback where it failed."""
+        entry = self._jobs.get(name)
+        if entry is None:
+            return ""
+        result = entry.final.result if entry.final else None
+        try:
+            written = (Path(entry.job.output) / LOG).read_text(errors="replace")
+        except OSError:
+            written = ""
+        lines = f"{written}\n{(result and result.traceback) or ''}".strip().splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+    def link(self, name: str) -> str | None:
+        """None: the dashboard, where there is one, knows keys and no studies."""
+        return None
+
+    def close(self) -> None:
+        """Stop this process's jobs, wait for them shortly, leave the cluster and end it where it is embedded."""
+        if self._open is None:
+            return
+        self.cancel([name for name, entry in self._unsettled.items() if entry.final is None])
+        running = [entry for entry in self._unsettled.values() if entry.started is not None and entry.final is None]
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while time.monotonic() < deadline and not all(entry.ended for entry in running):
+            time.sleep(0.02)
+        self._open.close()
+        self._open = None
+        self._workers = {}
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        """What a worker tells of one job; called in the Dask client's thread."""
+        entry = self._jobs.get(event["job"])
+        if entry is None or entry.worker is None or entry.worker.id != event["process"]:
+            return
+        if event["event"] == "report":
+            entry.reports.append((event["step"], event["value"]))
+        elif event["event"] == "started":
+            entry.started = time.monotonic()
+        else:
+            entry.ended = True
+            self.news.set()
+
+    def _dispatch(self) -> None:
+        """Give waiting jobs to free workers, in the order of submission."""
+        waiting = [entry for entry in self._unsettled.values() if entry.worker is None and entry.final is None]
+        busy = {
+            entry.worker.id for entry in self._unsettled.values() if entry.worker and entry.final is None
+        } | self._deaf()
+        free = [worker for id_, worker in self._workers.items() if id_ not in busy][: max(0, self._maximum - len(busy))]
+        for entry, worker in zip(waiting, free, strict=False):
+            self._check_reach(entry.job, worker)
+            entry.worker = worker  # before it is sent: its first events may come at once
+            try:
+                entry.future = self._cluster.submit(entry.job, worker)
+            except BaseException:
+                entry.worker = None  # it waits again, and the worker is free
+                raise
+
+    def _check_reach(self, job: Job, worker: Worker) -> None:
+        """Once per dataset and worker: it must see the files that we see, on whatever machine it is."""
+        if (job.dataset, worker.id) in self._reachable or self._cluster.is_embedded:
+            return
+        manifest = Path(job.dataset) / MANIFEST
+        expected = sha256_of(manifest) if manifest.is_file() else None
+        found = self._cluster.hashes_of(str(manifest), [worker])
+        if worker.id not in found:
+            raise RetryableError(f"The Dask worker {worker.address} does not answer: check that it still runs.")
+        if expected is None or found[worker.id] != expected:
+            raise UserError(
+                f"The Dask worker {worker.address} does not see the dataset {job.dataset}: keep the store in a folder "
+                f"that this machine and all workers share under the same path."
+            )
+        self._reachable.add((job.dataset, worker.id))
+
+    def _look_at(self, entry: _Submitted) -> None:
+        """Settle the job where it has ended in one way or another, stop it where its time is over."""
+        if entry.worker is None or entry.future is None:
+            return
+        if entry.cancelled is None and self._is_overdue(entry):
+            entry.reason = f"timeout: it went on after its {entry.job.seconds:.0f} s"
+            self._withdraw(entry)
+        gone = entry.worker.id not in self._workers
+        done = entry.future.status != "pending"
+        silent = entry.cancelled is not None and entry.started is None and time.monotonic() - entry.cancelled > 1
+        if gone or entry.ended or silent or (done and entry.cancelled is None):
+            entry.final = self._conclude(entry, gone=gone)
+            if entry.final is not None:
+                entry.future.release()  # else the scheduler keeps the key, and mourns it when the worker goes
+        elif entry.cancelled is not None and time.monotonic() - entry.cancelled > self._patience:
+            self._force(entry, entry.worker)
+
+    def _is_overdue(self, entry: _Submitted) -> bool:
+        """Whether it ran for its seconds and the grace, in which it imports, loads, and would have seen it itself."""
+        if entry.started is None or entry.job.seconds is None:
+            return False
+        return time.monotonic() - entry.started > entry.job.seconds + self._grace
+
+    def _conclude(self, entry: _Submitted, *, gone: bool) -> JobStatus | None:
+        """How the job ended: by the result that it left, else by what Dask knows. None where that is not known yet."""
+        result = read_result(Path(entry.job.output))
+        if result is not None:
+            # a training that did report after all calls every request to stop "asked"
+            return _status_of(replace(result, reason=entry.reason) if result.reason == "asked" else result)
+        reports = tuple(entry.reports)
+        if entry.cancelled is not None:
+            return JobStatus(JobState.STOPPED, reports, message=entry.reason)
+        status = entry.future.status
+        if status == "pending" and not gone:
+            return None
+        if gone or status in ("cancelled", "lost", "error"):
+            return JobStatus(JobState.LOST, reports, message=self._loss(entry, gone=gone))
+        raise UserError(
+            f"The Dask worker {_address(entry)} wrote the result of {entry.job.name} to {entry.job.output}, which this "
+            f"machine does not see: keep the store in a folder that both share under the same path."
+        )
+
+    def _loss(self, entry: _Submitted, *, gone: bool) -> str:
+        """Why it left no result. What the training raises is a result, so an error is the worker's or Dask's."""
+        from distributed import KilledWorker
+
+        error = entry.future.exception() if entry.future.status == "error" and not gone else None
+        if error is not None and not isinstance(error, KilledWorker):
+            return f"its worker {_address(entry)} could not run it: {type(error).__name__}: {error}"
+        self._cluster.cancel(entry.future)  # else Dask runs it again should a worker return under the address
+        return f"its worker {_address(entry)} died, or the scheduler was started anew"
+
+    def _withdraw(self, entry: _Submitted) -> None:
+        entry.cancelled = time.monotonic()
+        if entry.future is None:
+            entry.final = JobStatus(JobState.STOPPED, message=entry.reason)
+        else:
+            self._cluster.cancel(entry.future)
+
+    def _force(self, entry: _Submitted, worker: Worker) -> None:
+        """Restart the worker of a job that ignores its stop. Where that cannot be, give up the job and the worker."""
+        waited = time.monotonic() - (entry.cancelled or 0)
+        if not entry.forced and worker.has_nanny:
+            self._cluster.restart(worker)
+        elif not entry.forced or waited > 2 * self._patience:
+            message = f"{entry.reason}; it did not stop, and its worker {worker.address} could not be restarted"
+            entry.final = JobStatus(JobState.STOPPED, tuple(entry.reports), message=message)
+            _log.warning("The job %s was %s.", entry.job.name, message)
+        entry.forced = True
+
+    def _deaf(self) -> set[str]:
+        """Ids of the workers that still run a job which was given up."""
+        given_up = {e.worker.id for e in self._unsettled.values() if e.worker and e.forced and e.final and not e.ended}
+        return given_up & self._workers.keys()
+
+    def _status(self, name: str, since: int) -> JobStatus:
+        entry = self._jobs.get(name)
+        if entry is None:
+            return JobStatus(JobState.LOST, message="this compute target does not know it")
+        if entry.final is not None:
+            return replace(entry.final, reports=_above(entry.final.reports, since), node=_address(entry))
+        state = JobState.QUEUED if entry.started is None else JobState.RUNNING
+        return JobStatus(state, _above(entry.reports, since), node=_address(entry))
+
+
+def _above(reports: Iterable[tuple[int, float]], since: int) -> tuple[tuple[int, float], ...]:
+    return tuple((step, value) for step, value in reports if step > since)
+
+
+def _address(entry: _Submitted) -> str | None:
+    return entry.worker.address if entry.worker else None
+
+
+def _status_of(result: JobResult) -> JobStatus:
+    return JobStatus(_OUTCOMES[result.outcome], tuple(result.reports), result, result.reason)
+
+
+if TYPE_CHECKING:
+    from retuner.compute.target import ComputeTarget
+
+    _: ComputeTarget = DaskTarget(Snapshot("", Path()), scratch=Path())

@@ -1,0 +1,64 @@
+"""One job on a compute target, from submission to its result: the final training after a search."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from retuner.compute.target import ComputeTarget, JobState, JobStatus
+from retuner.errors import Interrupted, RetryableError, TrialFailed
+from retuner.logs import redact
+from retuner_training.job import Job, JobResult
+
+POLL_SECONDS = 0.2
+MAX_ATTEMPTS = 3
+SHOWN_LINES = 10
+
+
+def run_job_to_end(
+    target: ComputeTarget,
+    job_of: Callable[[int], Job],
+    *,
+    first: int,
+    note: Callable[[int], None],
+    stop: threading.Event,
+) -> JobResult:
+    """Submit the job of attempt `first` and wait for its result; a lost attempt is followed by the next.
+
+    `note` is told the number of each attempt before it begins: a call that follows a failure or a kill must go on
+    with the number noted last, since the target knows an earlier one as lost for good.
+
+    Raises TrialFailed where the training code raised or ran out of time, RetryableError where MAX_ATTEMPTS were lost,
+    Interrupted where `stop` was set.
+    """
+    for attempt in range(first, first + MAX_ATTEMPTS):
+        note(attempt)
+        job = job_of(attempt)
+        target.submit(job)
+        status = _wait(target, job.name, stop)
+        if status.state is JobState.COMPLETED and status.result is not None:
+            return status.result
+        if status.state is JobState.FAILED or status.is_timeout():
+            raise _failed(target, job.name, status)
+    note(first + MAX_ATTEMPTS)
+    raise RetryableError(
+        f"The job {job.name} was the last of {MAX_ATTEMPTS} lost: {status.message or 'its node died'}."
+    )
+
+
+def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
+    """The error, with the last lines that the job wrote as a note."""
+    error = TrialFailed(f"The job {name} {status.state}: {status.message or 'no reason was given'}.")
+    with suppress(RetryableError):
+        for line in redact(target.log_tail(name)).splitlines()[-SHOWN_LINES:]:
+            error.add_note(f"    {line}")
+    return error
+
+
+def _wait(target: ComputeTarget, name: str, stop: threading.Event) -> JobStatus:
+    while True:
+        status = target.poll({name: 0})[name]
+        if status.state.is_finished():
+            return status
+        if stop.wait(POLL_SECONDS):
+            target.cancel([name])
+            raise Interrupted(f"Stopped while {name} was running; continue with: retune run --resume")

@@ -1,0 +1,97 @@
+"""What the budget's parameters leave to each job, and whether there is room for one trial at all."""
+
+import math
+from dataclasses import dataclass
+
+from retuner.compute.azure_ml_requests import START_ALLOWANCE
+from retuner.cost.purse import Purse
+from retuner.cost.spending import Rates
+from retuner.errors import UserError
+from retuner.parameters import AzureMlCompute, Budget, DaskCompute, Parameters
+
+STARTUP_SECONDS = 300.0
+"""From a job that waits to a node of Azure ML that works on it: an assumption, which `retune plan` lets you change."""
+SPARE_SECONDS = 60.0
+"""What `max_minutes` keeps for jobs that do not stop at once."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that jobs may take, so that the whole retune stays within `max_minutes`."""
+
+    trial: float
+    final: float
+    search: float | None = None
+    """From the beginning of the retune; then no trial is started and live ones are stopped."""
+
+
+def limits(budget: Budget) -> Limits:
+    """The budget as it binds jobs. Raises UserError where `max_minutes` leaves no time for a trial.
+
+    The final training may take `seconds_final`, and at most half of the whole: what is kept for it is never more than
+    what is left for the search.
+    """
+    if budget.max_minutes is None:
+        return Limits(trial=budget.seconds_per_trial, final=budget.seconds_final)
+    whole = 60 * budget.max_minutes
+    final = min(budget.seconds_final, whole / 2)
+    search = whole - final - SPARE_SECONDS
+    if search <= 0:
+        least = math.floor(2 * SPARE_SECONDS / 60) + 1
+        raise UserError(
+            f"budget.max_minutes = {budget.max_minutes:g} is below one trial: {final / 60:.2g} minutes are kept for "
+            f"the final training and {SPARE_SECONDS / 60:g} for stopping, which leaves none. Set it to {least} or more."
+        )
+    return Limits(trial=min(budget.seconds_per_trial, search), final=final, search=search)
+
+
+def rates(
+    compute: DaskCompute | AzureMlCompute,
+    budget: Budget,
+    *,
+    usd_per_hour: float | None,
+    startup_seconds: float | None = None,
+) -> Rates:
+    """What nodes cost there. On Dask they are up anyway, so that no start and no idle time is counted."""
+    bound, is_azure = limits(budget), isinstance(compute, AzureMlCompute)
+    allowance = START_ALLOWANCE if is_azure else 0
+    startup = startup_seconds if startup_seconds is not None else STARTUP_SECONDS if is_azure else 0.0
+    return Rates(
+        usd_per_hour=usd_per_hour,
+        startup_seconds=startup,
+        idle_seconds=float(compute.idle_seconds) if isinstance(compute, AzureMlCompute) else 0.0,
+        trial_seconds=bound.trial + allowance,
+        final_seconds=bound.final + allowance,
+    )
+
+
+def check_budget(parameters: Parameters) -> None:
+    """Raise UserError where the budget is below one trial, as far as that is known without asking for a price."""
+    compute, budget = parameters.compute, parameters.budget
+    known = rates(compute, budget, usd_per_hour=budget.price_per_hour)
+    if budget.price_per_hour is not None or isinstance(compute, DaskCompute):
+        check_cost(budget, known)
+
+
+def check_cost(budget: Budget, known: Rates) -> None:
+    """Raise UserError where `max_cost` cannot be kept: no price is known, or one trial could cost more."""
+    if budget.max_cost is None:
+        return
+    if known.usd_per_hour is None:
+        raise UserError(
+            f"budget.max_cost = {budget.max_cost:g} cannot be kept, because the price of a node is not known: give it "
+            f"in budget.price_per_hour, or leave max_cost away."
+        )
+    parts = Purse(known, budget.max_cost).committed(more_trials=1)
+    usd = parts.total / 3600 * known.usd_per_hour
+    if usd > budget.max_cost:
+        raise UserError(
+            f"budget.max_cost = {budget.max_cost:g} USD is below one trial: at worst a trial takes "
+            f"{_hours(parts.work)} node hours, the final training {_hours(parts.retrain)}, and start-up and idle "
+            f"time {_hours(parts.startup + parts.idle)}, which is {usd:.2f} USD at {known.usd_per_hour:g} an hour. "
+            f"Raise it, or lower budget.seconds_per_trial or budget.seconds_final."
+        )
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2g}"

@@ -1,0 +1,98 @@
+"""A plan as people read it: a table of its parts, and sentences on what the figures rest on."""
+
+from retuner.cost.plan import Plan
+from retuner.cost.prices import Price
+
+PARTS = {
+    "work": "trials",
+    "retrain": "final training",
+    "startup": "start of nodes",
+    "idle": "idle nodes at the end",
+    "total": "total",
+}
+
+
+def plan_rows(plan: Plan) -> list[dict[str, object]]:
+    """One row a part, the total last."""
+    parts = plan.usage.document(plan.rates.usd_per_hour)
+    hours = {name: {"part": words, "node hours": parts[name]["node_hours"]} for name, words in PARTS.items()}
+    return [{**row, **_usd(parts[name])} for name, row in hours.items()]
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """One sentence or two on each thing that a person asks of a plan. Figures are estimates unless they say at most."""
+    trials, nodes = _count(plan.trials, "trial"), _count(plan.nodes, "node")
+    lines = [f"{trials} on {nodes}: about {_short(plan.minutes)} minutes, an estimate."]
+    for what, estimate in (("A trial", plan.durations.trial), ("The final training", plan.durations.retrain)):
+        lines.append(f"{what} takes {_short(estimate.seconds)} s ({estimate.basis}).")
+    if plan.price is not None:
+        lines.append(price_line(plan.price, low_priority=plan.low_priority))
+    lines += [*plan.notes, *_alternatives(plan), _bound(plan), *_vcpus(plan)]
+    if plan.trials_at_once < plan.nodes:
+        lines.append(f"max_cost = {plan.max_cost:g} USD lets {plan.trials_at_once} trials run at once.")
+    return lines
+
+
+def _usd(part: dict[str, float | None]) -> dict[str, object]:
+    return {} if part["usd"] is None else {"USD": part["usd"]}
+
+
+def price_line(price: Price, *, low_priority: bool) -> str:
+    """What a node costs, and where that was read."""
+    usd = f"{price.usd_per_hour(low_priority=low_priority):g} USD"
+    if price.vm_size is None:
+        return f"A node costs {usd} an hour ({price.source})."
+    kind = "low priority" if low_priority else "dedicated"
+    guess = ", an estimate" if low_priority and price.low_priority_is_estimate else ""
+    return (
+        f"A node costs {usd} an hour{guess}: {price.vm_size}, {kind}, Linux, in {price.region}; list price of "
+        f"{price.date}, from the {price.source}."
+    )
+
+
+def _alternatives(plan: Plan) -> list[str]:
+    """Low priority nodes, and one node that is kept up."""
+    document, lines = plan.to_dict(), []
+    priorities, kept = document["priorities"], document["min_nodes_1"]
+    if priorities is not None:
+        low = priorities["low_priority"]
+        why = "an estimate from `up to 80 % off`" if low["is_estimate"] else "list price"
+        lines.append(
+            f"Dedicated nodes cost {priorities['dedicated']['usd']:g} USD in all, low priority nodes {low['usd']:g} "
+            f"({why}); preempted trials are trained again, which comes on top."
+        )
+    if plan.rates.startup_seconds and kept["saves_usd"] is not None:
+        lines.append(
+            f"With min nodes = 1 the first trial begins {kept['saves_minutes_before_first_trial']:g} minutes earlier "
+            f"and a retune costs {kept['saves_usd']:g} USD less, and the node costs {kept['costs_usd_a_day']:g} USD a "
+            f"day, {kept['costs_usd_a_month']:g} a month."
+        )
+    return lines
+
+
+def _bound(plan: Plan) -> str:
+    bound = plan.to_dict()["if_our_side_dies"]
+    money = "" if bound["usd"] is None else f", {bound['usd']:g} USD,"
+    return (
+        f"If all of our side dies, at most {bound['node_hours']:g} node hours{money} are used from then on: every job "
+        f"carries its maximum duration."
+    )
+
+
+def _vcpus(plan: Plan) -> list[str]:
+    needed = plan.vcpus_per_node and plan.vcpus_per_node * plan.nodes
+    if needed is None:
+        return []
+    if plan.quota is None:
+        return [f"{needed} vCPUs are needed."]
+    free = plan.quota.limit - plan.quota.used
+    words = "enough" if free >= needed else "too few: ask Azure for more quota, or take fewer nodes"
+    return [f"{needed} vCPUs are needed; {free} of a quota of {plan.quota.limit} are free, which is {words}."]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

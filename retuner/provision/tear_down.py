@@ -1,0 +1,156 @@
+"""Taking away what provisioning made, and nothing else: told first, then deleted in the order that Azure wants."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from retuner.azure_ml.marks import is_ours
+from retuner.compute.azure_ml_requests import cluster_id
+from retuner.errors import UserError
+from retuner.provision.record import note
+from retuner.provision.resources import WORKSPACE_API, group_id, name_of, own_ids
+from retuner.provision.site import Site
+
+_STUDY = re.compile(r".+-[0-9a-f]{8}-\d+")
+_OUR_MODEL = "retuner"
+"""What the names of our tags and properties on a model begin with."""
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """Something that will be deleted."""
+
+    title: str
+    id: str
+    api_version: str
+    takes: str = ""
+    """What goes with it, for people."""
+
+    @property
+    def line(self) -> str:
+        return f"{self.title}{f', and with it {self.takes}' if self.takes else ''}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that stays, and why."""
+
+    title: str
+    reason: str
+
+    @property
+    def line(self) -> str:
+        return f"{self.title} stays: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Demolition:
+    """What tear-down will do."""
+
+    delete: tuple[Doomed, ...]
+    """In this order."""
+    keep: tuple[Kept, ...]
+
+
+def survey(site: Site) -> Demolition:
+    """What would be deleted and what would stay. Changes nothing."""
+    group = site.manager.group(site.name.resource_group)
+    if group is None:
+        return Demolition((), ())
+    workspace = site.manager.find(site.name.scope, WORKSPACE_API)
+    delete, keep = _survey_workspace(site, workspace)
+    stays = workspace is not None and not any(one.id == site.name.scope for one in delete)
+    used = {str(value).lower() for value in workspace["properties"].values()} if stays and workspace else set()
+    # the last made goes first: what writes into another is gone before it
+    for role, resource_id, api_version in reversed(own_ids(site.name)):
+        title = f"{role.replace('_', ' ')} {name_of(resource_id)}"
+        found = site.manager.find(resource_id, api_version)
+        if found is None:
+            continue
+        if not is_ours(resource_id, found.get("tags")):
+            keep.append(Kept(title, "it has no mark of retuner's"))
+        elif resource_id.lower() in used or (stays and role == "logs"):
+            keep.append(Kept(title, "the workspace uses it"))
+        else:
+            delete.append(Doomed(title, resource_id, api_version, _content(site, role, resource_id)))
+    _survey_group(site, group, delete, keep)
+    return Demolition(tuple(delete), tuple(keep))
+
+
+def check_confirmation(site: Site, confirm: str, plan: Demolition) -> None:
+    """Raises UserError, with all that would be deleted, unless `confirm` is the workspace's name."""
+    if plan.delete and confirm != site.name.workspace:
+        lines = "; ".join(one.line for one in plan.delete)
+        raise UserError(
+            f"Nothing was deleted. This would be: {lines}. To delete it, confirm with the workspace's name: "
+            f"--confirm {site.name.workspace}"
+        )
+
+
+def demolish(site: Site, doomed: Doomed) -> None:
+    """Delete one thing; one that is gone already is no fault."""
+    note(site.settings, "delete", doomed.id)
+    if doomed.id == group_id(site.name):
+        if others := site.manager.contents(site.name.resource_group):
+            names = ", ".join(map(name_of, others))
+            raise UserError(f"The {doomed.title} was not deleted: {names} came into it meanwhile.")
+        site.manager.delete_group(site.name.resource_group)
+    elif doomed.id == cluster_id(site.compute):
+        site.workspace.delete_compute(site.compute.cluster)
+    else:
+        site.manager.delete(doomed.id, doomed.api_version)
+    note(site.settings, "deleted", doomed.id)
+
+
+def _survey_workspace(site: Site, workspace: dict[str, Any] | None) -> tuple[list[Doomed], list[Kept]]:
+    """The workspace where it is ours and holds nothing of others; else the cluster, where that is ours."""
+    if workspace is None:
+        return [], []
+    title = f"workspace {site.name.workspace}"
+    foreign = list(_foreign(site)) if is_ours(site.name.scope, workspace.get("tags")) else ["it is none of retuner's"]
+    if not foreign:
+        names = [f"cluster {one.name}" for one in site.workspace.computes()]
+        names += [f"model {name}" for name in site.workspace.models()]
+        names += [f"study {name}" for name in site.workspace.experiments()]
+        return [Doomed(title, site.name.scope, WORKSPACE_API, ", ".join(names))], []
+    delete, keep = [], [Kept(title, "; ".join(foreign))]
+    for one in site.workspace.computes():
+        if one.name == site.compute.cluster and is_ours(one.id, one.tags):
+            delete.append(Doomed(f"cluster {one.name}", one.id, WORKSPACE_API))
+        elif one.name == site.compute.cluster:
+            keep.append(Kept(f"cluster {one.name}", "it has no mark of retuner's"))
+    return delete, keep
+
+
+def _foreign(site: Site) -> Iterator[str]:
+    """What somebody else has put into the workspace."""
+    computes = [one.name for one in site.workspace.computes() if not is_ours(one.id, one.tags)]
+    models = [
+        name for name, tags in site.workspace.models().items() if not any(tag.startswith(_OUR_MODEL) for tag in tags)
+    ]
+    experiments = [name for name in site.workspace.experiments() if not _STUDY.fullmatch(name)]
+    for kind, names in (("compute targets", computes), ("models", models), ("experiments", experiments)):
+        if names:
+            yield f"it holds the {kind} {', '.join(names)}, which retuner did not make"
+
+
+def _content(site: Site, role: str, resource_id: str) -> str:
+    if role == "storage_account":
+        names = site.manager.containers(resource_id)
+        return f"its containers {', '.join(names)}" if names else ""
+    return "its secrets, which can be recovered for 90 days" if role == "key_vault" else ""
+
+
+def _survey_group(site: Site, group: dict[str, Any], delete: list[Doomed], keep: list[Kept]) -> None:
+    """The resource group goes last, where we made it and nothing else is in it."""
+    title, resource_id = f"resource group {site.name.resource_group}", group_id(site.name)
+    if not is_ours(resource_id, group.get("tags")):
+        keep.append(Kept(title, "it has no mark of retuner's"))
+        return
+    doomed = {one.id.lower() for one in delete}
+    others = [name_of(one) for one in site.manager.contents(site.name.resource_group) if one.lower() not in doomed]
+    if others:
+        keep.append(Kept(title, f"it also holds {', '.join(others)}"))
+    else:
+        delete.append(Doomed(title, resource_id, ""))

@@ -1,0 +1,87 @@
+"""What a search may use up, and when it counts as failed."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice, repeat
+
+from retuner.cost.purse import Purse
+from retuner.errors import UserError
+from retuner.search.records import TrialRecord, failure_class
+from retuner.search.states import TrialState
+
+FAILURES_PER_NODE = 3
+"""That many failures per node without one success end the search: the next trials would fail as well."""
+
+
+@dataclass(frozen=True)
+class SearchBudget:
+    """Limits of one search. Not part of the study's identity: a resumed study may have others."""
+
+    trials: int
+    parallel: int | None = None
+    """Trials at the same time; None means one per node."""
+    minutes: float | None = None
+    """Wall time that this process's search may take; then no trial is started and live ones are stopped."""
+    seconds_per_trial: float | None = None
+    min_success_ratio: float = 0.5
+    """Least share of completed and pruned trials among those that ended."""
+    attempts: int = 3
+    """Tries at one trial, where nodes are lost."""
+    preemptions: int = 10
+    """Further tries at one trial, where nodes are taken away."""
+    purse: Purse | None = None
+    """What the study may spend; None where nobody counts."""
+
+    def slots(self, nodes: int) -> int:
+        """Trials that may be in flight on that many nodes."""
+        return nodes if self.parallel is None else min(self.parallel, nodes)
+
+    def room(self, free: int, pending: Iterable[TrialRecord]) -> int:
+        """How many jobs may be sent to so many free slots: the pending trials first, then trials yet to be asked.
+
+        A pending trial whose attempt has no end is paid for already: its job may be alive.
+        """
+        if self.purse is None:
+            return free
+        left, count = self.purse.affordable, 0
+        for trial in islice(chain(pending, repeat(None)), max(free, 0)):
+            if trial is None or not trial.attempts or trial.attempts[-1].ended is not None:
+                left -= 1
+            if left < 0:
+                break
+            count += 1
+        return count
+
+    def account(self, trial: TrialRecord) -> TrialRecord:
+        """Take a trial's new state into the accounts; returns it with what its ended attempts have cost."""
+        return trial if self.purse is None else self.purse.account(trial)
+
+
+def check_success(
+    study: str, states: Mapping[TrialState, int], failures: Iterable[str], *, budget: SearchBudget
+) -> None:
+    """Raise UserError with the most common reason where too few trials succeeded. `failures` are their messages."""
+    failed = states.get(TrialState.FAILED, 0)
+    succeeded = states.get(TrialState.COMPLETED, 0) + states.get(TrialState.PRUNED, 0)
+    ended = failed + succeeded
+    if ended == 0:
+        raise UserError(
+            f"The study {study} ended without one trial: none reported a value before its budget was used up. "
+            f"Raise budget.max_minutes or budget.max_cost, or allow fewer steps per trial."
+        )
+    if succeeded and succeeded >= budget.min_success_ratio * ended:
+        return
+    raise UserError(
+        f"The study {study} failed: {failed} of {ended} trials failed, and at least a share of "
+        f"{budget.min_success_ratio:g} (min_success_ratio) must succeed. {_most_common(list(failures))}"
+    )
+
+
+def _most_common(failures: list[str]) -> str:
+    if not failures:
+        return "No reason was given."
+    kinds = Counter(failure_class(message) for message in failures)
+    kind, count = kinds.most_common(1)[0]
+    example = next(message for message in failures if failure_class(message) == kind)
+    return f"Most common reason ({count} times): {example}"

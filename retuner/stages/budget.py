@@ -1,0 +1,155 @@
+"""What the budget leaves to the stages of one study, and what the study has cost. All of it follows from the ledger."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from retuner.cost.limits import limits, rates
+from retuner.cost.purse import Purse
+from retuner.cost.spending import CLOCK, TRIES, Rates, final_tries, study_rates, study_usage
+from retuner.errors import UserError
+from retuner.search.records import StudyRecord, TrialRecord, node_seconds, now
+from retuner.stages.study import Study
+from retuner.workbench import Workbench
+
+PLAN, COST = "plan", "cost"
+"""Entries among a study's stages: the plan with which it was opened, and what it has cost."""
+
+
+def worked_before(study: StudyRecord, trials: Iterable[TrialRecord]) -> float:
+    """Seconds for which earlier processes worked on the study: each until the last event that it has written down."""
+    noted = study.stages.get(CLOCK)
+    if noted is None:
+        return 0.0
+    since = datetime.fromisoformat(noted["since"])
+    attempts = [attempt for trial in trials for attempt in trial.attempts]
+    events = [time for one in attempts for time in (one.started, one.began, one.ended) if time is not None]
+    events += [datetime.fromisoformat(one["started"]) for one in final_tries(study)]
+    last = max([since, *events])
+    return float(noted["seconds"]) + (last - since).total_seconds()
+
+
+def search_minutes(bench: Workbench, study: Study) -> float | None:
+    """Minutes that `max_minutes` leaves to the search from now on; None where it is not set."""
+    whole = limits(bench.parameters.budget).search
+    return None if whole is None else max(0.0, whole - _worked(bench, study)) / 60
+
+
+def final_seconds(bench: Workbench, study: Study) -> float:
+    """Seconds that the final training may take from now on. Raises UserError where `max_minutes` leaves none."""
+    budget = bench.parameters.budget
+    if budget.max_minutes is None:
+        return budget.seconds_final
+    left = 60 * budget.max_minutes - _worked(bench, study)
+    if left <= 0:
+        raise UserError(
+            f"budget.max_minutes = {budget.max_minutes:g} is used up before the final training of {study.name}: raise "
+            f"it, and continue with: retune run --resume {study.name}"
+        )
+    return min(limits(budget).final, left)
+
+
+def open_purse(bench: Workbench, study: Study) -> Purse:
+    """What the study may spend, with all that it has spent."""
+    record = bench.ledger.study(study.name)
+    trials = bench.ledger.trials(study.name)
+    return Purse(_rates(bench, record), bench.parameters.budget.max_cost, trials, final_tries(record))
+
+
+class FinalTries:
+    """The attempts at the final training in the ledger, with what each cost."""
+
+    def __init__(self, bench: Workbench, study: Study) -> None:
+        self._bench = bench
+        self._study = study
+        record = bench.ledger.study(study.name)
+        self._rates = _rates(bench, record)
+        self._tries = final_tries(record)
+
+    def begin(self, job: str) -> None:
+        """Note that `job` is about to be submitted; one that a killed process submitted goes on.
+
+        Raises UserError where `max_cost` does not bear another attempt.
+        """
+        if self._tries and self._tries[-1]["seconds"] is None and self._tries[-1]["job"] == job:
+            return
+        self.end()
+        self._check_cost()
+        self._tries.append({"job": job, "started": now().isoformat(), "seconds": None, "usd": None})
+        self._write()
+
+    def end(self, trained: float | None = None) -> None:
+        """Note the end of the last attempt; `trained` are the seconds of its training, where they are known."""
+        if not self._tries or self._tries[-1]["seconds"] is not None:
+            return
+        started = datetime.fromisoformat(self._tries[-1]["started"])
+        held = node_seconds(started=started, began=started, ended=now(), trained=trained)
+        seconds = min(held, self._rates.final_seconds)
+        self._tries[-1] |= {"seconds": seconds, "usd": self._rates.usd(seconds)}
+        self._write()
+
+    def _check_cost(self) -> None:
+        max_cost = self._bench.parameters.budget.max_cost
+        trials = self._bench.ledger.trials(self._study.name)
+        usd = self._rates.usd(Purse(self._rates, max_cost, trials, self._tries).committed().total)
+        if max_cost is not None and usd is not None and usd > max_cost:
+            raise UserError(
+                f"budget.max_cost = {max_cost:g} USD does not bear the final training of {self._study.name}: with it, "
+                f"the study could cost {usd:.2f}. Raise it, and continue with: retune run --resume {self._study.name}"
+            )
+
+    def _write(self) -> None:
+        self._bench.ledger.write_stage(self._study.name, TRIES, {"tries": self._tries})
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a study has cost, beside its plan."""
+
+    document: dict[str, Any]
+    """JSON object: `actual` and `plan` with the same parts, each with `node_hours` and `usd`."""
+    ended_early: str | None
+    """Why the search ended before all its trials were tried; None where it did not."""
+
+
+def settle(bench: Workbench, study: Study) -> Costs:
+    """The costs of the study up to now; they are in the ledger from then on."""
+    record, trials = bench.ledger.study(study.name), bench.ledger.trials(study.name)
+    usd_per_hour, plan = _rates(bench, record).usd_per_hour, record.stages.get(PLAN, {})
+    used = study_usage(record, trials, at=now())
+    actual = used.document(usd_per_hour) if used else {}
+    document = {
+        "usd_per_hour": usd_per_hour,
+        "actual": actual,
+        "plan": {part: plan.get(part) for part in actual},
+        "max_cost": bench.parameters.budget.max_cost,
+    }
+    bench.ledger.write_stage(study.name, COST, document)
+    return Costs(document, _ended_early(bench, record, trials))
+
+
+def _ended_early(bench: Workbench, record: StudyRecord, trials: list[TrialRecord]) -> str | None:
+    stage, budget = record.stages.get("search", {}), bench.parameters.budget
+    causes = {"minutes": ("max_minutes", budget.max_minutes), "cost": ("max_cost", budget.max_cost)}
+    cause = causes.get(stage.get("ended_by", ""))
+    if cause is None:
+        return None
+    tried = sum(trial.state.is_finished() for trial in trials)
+    name, limit = cause
+    return (
+        f"The search ended early, at budget.{name} = {limit:g}: {tried} of {stage['trials']} trials were tried and are "
+        f"kept."
+    )
+
+
+def _worked(bench: Workbench, study: Study) -> float:
+    """Seconds of this process and of those before it."""
+    earlier = bench.ledger.study(study.name).stages.get(CLOCK, {}).get("seconds", 0.0)
+    return float(earlier) + (now() - bench.opened).total_seconds()
+
+
+def _rates(bench: Workbench, record: StudyRecord) -> Rates:
+    """As the plan noted them; without one, those that are known without asking."""
+    compute, budget = bench.parameters.compute, bench.parameters.budget
+    return study_rates(record) or rates(compute, budget, usd_per_hour=budget.price_per_hour)

@@ -1,0 +1,118 @@
+"""What a process that was killed leaves behind: its study is found by its free lease, and made ready to be resumed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from retuner.azure_ml.identity import AzureMlIdentity
+from retuner.compute import open_target
+from retuner.compute.snapshot import Snapshot
+from retuner.errors import UserError
+from retuner.parameters import AzureMlCompute, DaskCompute
+from retuner.parameters.values import parse_parameters
+from retuner.search.lease import hold_lease, is_held
+from retuner.search.ledger import Ledger
+from retuner.search.records import StudyRecord, now
+from retuner.search.states import StudyState, TrialState
+from retuner.search.transitions import set_aside
+from retuner.settings import Settings
+from retuner.stages.search import GIVEN_BACK, KEPT
+
+STAGE = "clean_up"
+_LIVE = (TrialState.ASKED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.LOST)
+_SAME_WRITE = timedelta(seconds=5)
+FindIdentity = Callable[[DaskCompute | AzureMlCompute], AzureMlIdentity | None]
+"""Who signs in to the compute target of a study; it may lie in a block."""
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """A study that nobody worked on any more, and what was done about it."""
+
+    study: str
+    jobs: int
+    """Jobs that were still alive on the compute target and were asked to stop."""
+    trials: int
+    """Trials that the ledger still called live."""
+    fault: str | None = None
+    """Why its compute target could not be cleaned; it is tried again the next time."""
+    is_open: bool = True
+    """Whether it can be continued; one that has ended left only its compute target to be cleaned."""
+
+    @property
+    def line(self) -> str:
+        """For the operator."""
+        found = f"{self.study}: {self.trials} trials without a process, {self.jobs} jobs stopped"
+        what_next = f"continue with: retune run --resume {self.study}" if self.is_open else "its nodes were given back"
+        return f"{found}; {self.fault or what_next}"
+
+
+def clean_up_studies(settings: Settings, find_identity: FindIdentity) -> list[LeftBehind]:
+    """Every study that was left: stop its jobs, give back its nodes, say whether it can be resumed.
+
+    That is an open one whose lease is free, and one that ended without giving its nodes back.
+
+    Trials keep their attempts, so that a resumed study first asks for the results that they may have left in storage.
+    """
+    with Ledger(settings.ledger_url) as ledger:
+        studies = [one.study for one in ledger.studies() if not _is_clean(one.study)]
+        found = [_clean_up(study, ledger, settings, find_identity) for study in studies]
+    return [one for one in found if one is not None]
+
+
+def _is_clean(study: StudyRecord) -> bool:
+    """Whether it has given all back; an open one must have been cleaned up too, and nobody have worked on it since."""
+    if study.state is not StudyState.OPEN:
+        return KEPT not in study.target or study.target.get(GIVEN_BACK, False)
+    done = study.stages.get(STAGE)
+    return done is not None and study.updated - datetime.fromisoformat(done["at"]) < _SAME_WRITE
+
+
+def _clean_up(study: StudyRecord, ledger: Ledger, settings: Settings, find_identity: FindIdentity) -> LeftBehind | None:
+    """None where somebody works on the model, or where nothing was left."""
+    if is_held(study.model_name, settings):
+        return None
+    try:
+        with hold_lease(study.model_name, settings):
+            return _clean_up_alone(study, ledger, settings, find_identity)
+    except UserError:
+        return None  # somebody has just begun to work on it
+
+
+def _clean_up_alone(
+    study: StudyRecord, ledger: Ledger, settings: Settings, find_identity: FindIdentity
+) -> LeftBehind | None:
+    jobs, fault = 0, None
+    try:
+        if study.target:
+            jobs = _stop_jobs(study, settings, find_identity)
+            ledger.update_study(study.name, target={**study.target, GIVEN_BACK: True})
+    except Exception as error:  # noqa: BLE001 - one study must not keep the others from being cleaned up
+        fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {error}"
+    live = [trial for trial in ledger.trials(study.name) if trial.state in _LIVE]
+    ledger.write_trials(study.name, [set_aside(trial, "its flow run ended without a word") for trial in live])
+    left = LeftBehind(study.name, jobs=jobs, trials=len(live), fault=fault, is_open=study.state is StudyState.OPEN)
+    if fault is None:
+        ledger.write_stage(study.name, STAGE, {"at": now().isoformat(), "jobs": jobs, "trials": len(live)})
+    return left if jobs or live or fault else None
+
+
+def _stop_jobs(study: StudyRecord, settings: Settings, find_identity: FindIdentity) -> int:
+    """Ask the study's jobs on its compute target to stop, and give back its nodes; returns how many jobs there were."""
+    snapshot = study.identity.snapshot
+    archive = settings.home / "snapshots" / f"{snapshot}.zip"
+    compute = parse_parameters({"compute": study.parameters["compute"]}).compute
+    target = open_target(
+        compute,
+        Snapshot(snapshot, archive, study.identity.recipe),
+        settings,
+        node_secrets=lambda _: {},  # nothing is submitted
+        identity=find_identity(compute),
+    )
+    try:
+        target.scale(study.target.get(KEPT, 0), 0)
+        jobs = target.find(study.name)
+        target.cancel(jobs)
+        return len(jobs)
+    finally:
+        target.close()

@@ -1,0 +1,43 @@
+"""Stage 0: plan. What the retune is expected to take, before it takes anything."""
+
+from dataclasses import asdict
+
+from retuner.cost.plan import Plan
+from retuner.cost.planning import Sources, Told, make_plan
+from retuner.cost.spending import CLOCK, RATES
+from retuner.cost.workspace import WorkspaceFacts
+from retuner.parameters import AzureMlCompute
+from retuner.stages.budget import PLAN, worked_before
+from retuner.stages.study import Study
+from retuner.workbench import Workbench
+
+
+def plan_retune(bench: Workbench) -> Plan:
+    """The plan from earlier studies; where there is none, of the most that a trial may take: none is tried for it.
+
+    Raises UserError where the budget is below one trial. A price that cannot be had is no fault, unless max_cost needs
+    one.
+    """
+    sources = Sources(
+        recipe=lambda: bench.recipe, ledger=lambda: bench.ledger, probe=None, workspace=_ask_workspace(bench)
+    )
+    return make_plan(bench.parameters, bench.settings, sources, Told(), needs_price=False)
+
+
+def note_plan(bench: Workbench, study: Study, plan: Plan) -> None:
+    """Write into the study what it is expected to take, at which prices, and since when this process works on it."""
+    record = bench.ledger.study(study.name)
+    worked = worked_before(record, bench.ledger.trials(study.name))
+    bench.ledger.write_stage(study.name, RATES, asdict(plan.rates))
+    bench.ledger.write_stage(study.name, CLOCK, {"since": bench.opened.isoformat(), "seconds": worked})
+    if PLAN not in record.stages:
+        bench.ledger.write_stage(study.name, PLAN, plan.to_dict())
+
+
+def _ask_workspace(bench: Workbench) -> WorkspaceFacts | None:
+    compute = bench.parameters.compute
+    if not isinstance(compute, AzureMlCompute):
+        return None
+    from retuner.cost.workspace import ask_workspace
+
+    return ask_workspace(compute, bench.azure_ml_identity)

@@ -1,0 +1,99 @@
+"""Stage 4: train the best hyperparameters once more, with more trees and the model kept, on the same target."""
+
+import shutil
+from dataclasses import replace
+from typing import Any
+
+from retuner.compute.target import ComputeTarget
+from retuner.compute.waiting import run_job_to_end
+from retuner.errors import TrialFailed
+from retuner.search.records import TrialRecord
+from retuner.search.states import StudyState
+from retuner.stages.budget import FinalTries, final_seconds
+from retuner.stages.study import Study, training_job
+from retuner.workbench import Workbench
+from retuner_training.job import Job, JobResult
+from retuner_training.result import MODEL, RESULT, SEEN, read_result
+
+STAGE = "final"
+ATTEMPT = "final-attempt"
+
+
+def retrain_best(bench: Workbench, study: Study, target: ComputeTarget, best: TrialRecord) -> str:
+    """Name of the final job, whose files are in the store. A final training that is done is not done again.
+
+    Where the training fails, so would the next start's of the same study: the study is then failed.
+    """
+    # a study that was resumed with more trials may have another best, so the name tells which
+    stem = f"{study.name}-final-t{best.number:04d}-a"
+    parameters = bench.recipe.final_parameters(best.parameters)
+    result = _find_result(bench, study, stem)
+    if result is None:
+        try:
+            result = _train(bench, study, target, stem, parameters)
+        except TrialFailed as error:
+            message = f"The final training of trial {best.number} failed: {error}"
+            bench.ledger.update_study(study.name, state=StudyState.FAILED, message=message)
+            raise
+    output = {
+        "job": result.name,
+        "trial": best.number,
+        "parameters": parameters,
+        "metrics": result.metrics,
+        "standard_errors": result.standard_errors,
+    }
+    bench.ledger.write_stage(study.name, STAGE, output)
+    return result.name
+
+
+def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, parameters: dict[str, Any]) -> JobResult:
+    """The result of a training on the target, whose attempts are counted in the ledger."""
+
+    tries = FinalTries(bench, study)
+
+    def job_of(attempt: int) -> Job:
+        job = training_job(bench, study, f"{stem}{attempt}", parameters)
+        return replace(job, keep_model=True, seconds=final_seconds(bench, study))
+
+    def note(attempt: int) -> None:
+        tries.begin(f"{stem}{attempt}")
+        bench.ledger.write_stage(study.name, ATTEMPT, {"stem": stem, "attempt": attempt})
+
+    noted = bench.ledger.study(study.name).stages.get(ATTEMPT, {})
+    first = int(noted["attempt"]) if noted.get("stem") == stem else 1
+    trained = None
+    try:
+        result = run_job_to_end(target, job_of, first=first, note=note, stop=bench.stop)
+        trained = result.seconds
+    finally:
+        tries.end(trained)
+    return result
+
+
+def _find_result(bench: Workbench, study: Study, stem: str) -> JobResult | None:
+    """The completed result of any attempt whose files lie in the store as they were written.
+
+    The attempt that the ledger names comes first: its model may be registered already.
+    """
+    prefix = f"jobs/{study.name}/"
+    found = [name.split("/")[2] for name in bench.store.list(prefix + stem) if name.endswith(f"/{RESULT}")]
+    done = bench.ledger.study(study.name).stages.get(STAGE, {}).get("job")
+    for job in sorted(found, key=lambda job: (job != done, int(job.removeprefix(stem)))):
+        result = _read_whole(bench, prefix + job)
+        if result is not None:
+            return result
+    return None
+
+
+def _read_whole(bench: Workbench, prefix: str) -> JobResult | None:
+    """The completed result under `prefix`, where its model is there, unaltered."""
+    files = [f"{prefix}/{name}" for name in (RESULT, MODEL, SEEN)]
+    if not all(bench.store.exists(file) for file in files):
+        return None
+    folder = bench.scratch / "final"
+    shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        bench.store.get(file, folder / file.removeprefix(f"{prefix}/"))
+    result = read_result(folder)
+    whole = result is not None and result.outcome == "completed" and result.files.keys() >= {MODEL, SEEN}
+    return result if whole else None

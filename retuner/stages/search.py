@@ -1,0 +1,149 @@
+"""Stage 3: search. The coordinator runs the trials; this says with which budget and on how many nodes."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from retuner.compute import check_target, open_target
+from retuner.compute.target import ComputeTarget
+from retuner.cost.limits import limits
+from retuner.cost.spending import rounded
+from retuner.errors import UserError
+from retuner.parameters import AzureMlCompute
+from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
+from retuner.search.budget import SearchBudget
+from retuner.search.coordinator import Coordinator
+from retuner.search.draws import planned_trials
+from retuner.search.patience import Pace
+from retuner.search.progress import Progress
+from retuner.search.records import TrialRecord, best_trial, is_scored, ranked
+from retuner.stages.budget import open_purse, search_minutes
+from retuner.stages.study import Study, training_job
+from retuner.workbench import Workbench
+
+KEPT = "kept_nodes"
+"""In a study's target: the nodes that it kept before the study."""
+GIVEN_BACK = "given_back"
+"""In a study's target: set once they are the only ones that it keeps."""
+
+
+def check_compute(bench: Workbench) -> None:
+    """Raise UserError where the nodes that the search wants cannot be had; nothing is created for it."""
+    check_target(bench.parameters.compute, nodes_wanted(bench.parameters), identity=bench.azure_ml_identity)
+
+
+def open_study_target(bench: Workbench, study: Study) -> ComputeTarget:
+    """The compute target of the parameters; nothing is started yet."""
+    return open_target(
+        bench.parameters.compute,
+        study.snapshot,
+        bench.settings,
+        node_secrets=bench.store.node_secrets,
+        identity=bench.azure_ml_identity,
+    )
+
+
+def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
+    """Scale the target for the study; what will be scaled is in the ledger before. Returns the number of nodes."""
+    nodes = nodes_wanted(bench.parameters)
+    compute = bench.parameters.compute.model_dump(mode="json")
+    kept = min(target.kept_nodes(), _kept_before(bench.ledger.study(study.name).target, compute))
+    bench.ledger.update_study(study.name, target={**compute, "nodes": nodes, KEPT: kept})
+    target.scale(kept, nodes)
+    return target.nodes
+
+
+def _kept_before(left: dict[str, Any], compute: dict[str, Any]) -> int:
+    """What the target kept before a flow run, or an earlier try of this one, that has not given its nodes back.
+
+    It has left its own minimum behind, and the ledger alone knows the one before it.
+    """
+    same = all(left.get(field) == compute.get(field) for field in ("target", "workspace", "cluster"))
+    return int(left[KEPT]) if same and KEPT in left and not left.get(GIVEN_BACK) else ALL_WORKERS
+
+
+def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
+    """Stop what still runs, and let the target keep as many nodes as before the study. Written down once it is done."""
+    target.close()
+    left = bench.ledger.study(study.name).target
+    if KEPT in left:
+        target.scale(left[KEPT], 0)
+        bench.ledger.update_study(study.name, target={**left, GIVEN_BACK: True})
+
+
+def make_coordinator(
+    bench: Workbench,
+    study: Study,
+    target: ComputeTarget,
+    on_change: Callable[[Progress], None],
+    *,
+    pace: Pace | None = None,
+) -> Coordinator:
+    """The coordinator of the study's trials, ready to run."""
+    parameters, compute = bench.parameters, bench.parameters.compute
+    budget = SearchBudget(
+        trials=parameters.search.trials,
+        parallel=parameters.search.parallel,
+        minutes=search_minutes(bench, study),
+        seconds_per_trial=limits(parameters.budget).trial,
+        min_success_ratio=parameters.budget.min_success_ratio,
+        purse=open_purse(bench, study),
+        **({"preemptions": compute.preemptions} if isinstance(compute, AzureMlCompute) else {}),
+    )
+
+    def make_job(name: str, values: dict[str, Any]) -> Any:
+        return training_job(bench, study, name, values)
+
+    return Coordinator(
+        bench.ledger,
+        study.record,
+        target=target,
+        budget=budget,
+        make_job=make_job,
+        stop=bench.stop,
+        on_change=on_change,
+        pace=pace,
+    )
+
+
+def slots(bench: Workbench, study: Study) -> range:
+    """One slot a trial: fewer than asked for where a grid is smaller."""
+    return range(planned_trials(study.space, bench.parameters.search.sampler, bench.parameters.search.trials))
+
+
+def find_best(bench: Workbench, study: Study) -> TrialRecord:
+    """The best trial of the study. Raises UserError where none has a value."""
+    best = best_trial(bench.ledger.trials(study.name), study.record.identity.direction)
+    if best is None:
+        raise UserError(f"No trial of {study.name} has a value: see the reasons with: retune status")
+    return best
+
+
+def leaderboard(bench: Workbench, study: Study, target: ComputeTarget) -> list[dict[str, Any]]:
+    """All trials as table rows, best first, those without a value last."""
+    trials = bench.ledger.trials(study.name)
+    rest = [trial for trial in trials if not is_scored(trial)]
+    return leaderboard_rows(study, target, [*ranked(trials, study.record.identity.direction), *rest])
+
+
+def leaderboard_rows(study: Study, target: ComputeTarget, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
+    """These trials as table rows, in their order; with a link where the target has pages."""
+    return [_row(place, trial, study, target) for place, trial in enumerate(trials, start=1)]
+
+
+def _row(place: int, trial: TrialRecord, study: Study, target: ComputeTarget) -> dict[str, Any]:
+    metric = study.record.identity.metric
+    link = target.link(trial.attempts[-1].job) if trial.attempts else None
+    return {
+        "place": place,
+        "trial": trial.number,
+        "state": trial.state.value,
+        metric: None if trial.value is None else round(trial.value, 4),
+        "standard error": round(trial.standard_errors[metric], 4) if metric in trial.standard_errors else None,
+        "steps": trial.reports[-1][0] if trial.reports else None,
+        "seconds": None if trial.seconds is None else round(trial.seconds, 1),
+        "attempts": len(trial.attempts),
+        **({} if trial.usd is None else {"USD": rounded(trial.usd)}),
+        **{name: round(value, 6) if isinstance(value, float) else value for name, value in trial.parameters.items()},
+        "message": trial.message or "",
+        **({"link": link} if link else {}),
+    }

@@ -1,0 +1,43 @@
+"""How Azure's client of Blob storage is set up: time limits, few retries, no signature in a log."""
+
+import logging
+from typing import Any
+
+from retuner.storage.sas import redact
+
+MEGABYTE = 1024**2
+BLOCK = 4 * MEGABYTE
+SINGLE = 8 * MEGABYTE
+"""Files up to this size are sent in one request, larger ones in blocks."""
+
+
+def client_options() -> dict[str, Any]:
+    """Options of every client. A request is tried again twice within seconds; more is for whoever called."""
+    from azure.storage.blob import ExponentialRetry
+
+    return {
+        "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1),
+        "connection_timeout": 20,
+        "read_timeout": 60,
+        "max_block_size": BLOCK,
+        "max_single_put_size": SINGLE,
+    }
+
+
+class _BlackOut(logging.Filter):
+    """Blacks out signatures in the records of a logger."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        redacted = redact(message)
+        if redacted != message:
+            record.msg, record.args = redacted, ()
+        return True
+
+
+def black_out_logs() -> None:
+    """Keep signatures out of urllib3's log, which tells whole addresses: at debug level, and when it warns."""
+    for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(present, _BlackOut) for present in logger.filters):
+            logger.addFilter(_BlackOut())
