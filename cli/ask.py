@@ -1,0 +1,43 @@
+"""`retune ask`: the champion's best answers to one question, or whatever else its recipe is asked."""
+
+import argparse
+import json
+from textwrap import shorten
+
+from cli import arguments
+from cli.output import show
+from retuner.azure_ml.identity import name_workspaces
+from retuner.errors import UserError
+from retuner.parameters.values import parse_parameters
+from retuner.settings import read_settings
+
+SHOWN = 100
+"""Characters of an answer's first line that a person is shown; `--json` has all of it."""
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the answers, best first."""
+    if options.top < 1:
+        raise UserError(f"--top is {options.top}: ask for at least one answer.")
+    if not options.text.strip():
+        raise UserError("The question is empty: put it in quotes.")
+    # a file of `retune run` may name the workspace with the compute target alone
+    parameters = name_workspaces(parse_parameters(arguments.read_parameters(options, {})), None)
+    from retuner.champion import load_champion
+
+    version, model = load_champion(parameters.model_name, parameters.registry, read_settings())
+    from retuner_training.errors import InvalidInput  # the version's own, as its code is on the path by now
+
+    try:
+        answers = model.answer(options.text, top=options.top)
+    except InvalidInput as error:
+        raise UserError(str(error)) from None
+    if options.json:
+        show(json.dumps({"model": {"name": version.name, "version": version.version}, "answers": answers}))
+        return 0
+    for number, answer in enumerate(answers, start=1):
+        line, *below = [str(value) for name, value in answer.items() if name not in ("id", "probability")]
+        show(f"{number}. {shorten(line, SHOWN, placeholder=' (..)')}  ({answer['probability']:.0%})")
+        for value in below:
+            show(f"   {value}")
+    return 0

@@ -1,0 +1,53 @@
+"""`retune down`: end what `retune up` started, and everything that it started."""
+
+import argparse
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+
+from cli.output import show
+from cli.station import is_up, marked, read_station
+from retuner.errors import UserError
+from retuner.settings import Settings, read_settings
+
+END_SECONDS = 90
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Ask the station to end and wait until all its processes are gone."""
+    settings = read_settings()
+    was_up = is_up(settings)
+    if was_up:
+        _end(settings)
+    for pid in marked(settings):  # of a station that was killed
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    words = "Stopped: server, worker and flow runs." if was_up else "Nothing is up."
+    show(json.dumps({"stopped": was_up}) if options.json else words)
+    return 0
+
+
+def _end(settings: Settings) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while (station := read_station(settings)) is None and is_up(settings):
+        if time.monotonic() > deadline:
+            raise UserError(f"Something is starting up in {settings.home} and does not get ready: see up.log there.")
+        time.sleep(0.2)
+    if station is None:
+        return
+    with suppress(ProcessLookupError):
+        os.kill(station.pid, signal.SIGTERM)
+    while is_up(settings) or _is_alive(station.pid):
+        if time.monotonic() > deadline:
+            raise UserError(f"The process {station.pid} did not end within {END_SECONDS} s: end it by hand.")
+        time.sleep(0.2)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,164 @@
+"""What `retune up` puts onto a Prefect server: work pool, kinds of block, deployments of prefect.yaml, automations.
+
+Everything is put in place by name, so that doing it again changes nothing that is as it should be.
+"""
+
+import os
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from cli.deployments import FILE, Deployment, read_deployments
+from retuner.errors import RetryableError, UserError
+from retuner.parameters import Parameters
+from retuner.settings import CHECKOUT
+from tasks.blocks import register_block_types
+from tasks.notification_blocks import load_block
+
+WORK_POOL = "retuner"
+AUTOMATIONS = CHECKOUT / "deployments" / "automations.yaml"
+OURS = "retuner: "
+"""With this begin the names of the automations that are ours."""
+
+
+def install() -> list[str]:
+    """Put everything onto the server of PREFECT_API_URL; returns the names of the deployments.
+
+    Raises UserError where prefect.yaml or a block that it names cannot be used; then nothing has been changed.
+    """
+    deployments = read_deployments()
+    automations = wanted_automations(_read(AUTOMATIONS), deployments)
+    _prefect("work-pool", "create", WORK_POOL, "--type", "process", "--overwrite")
+    register_block_types()
+    _prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
+    names = sorted(deployment.path for deployment in deployments)
+    for name in names:
+        _complete_form(name)
+    put_automations(automations)
+    return names
+
+
+def notification_blocks(deployments: list[Deployment]) -> list[str]:
+    """The notification blocks that the deployments name."""
+    return sorted({block for deployment in deployments for block in deployment.blocks})
+
+
+def wanted_automations(entries: list[dict[str, Any]], deployments: list[Deployment]) -> list[dict[str, Any]]:
+    """The automations as Prefect takes them.
+
+    Those that notify send through each of the blocks; those with `periods` watch each scheduled deployment of their
+    flow, for so many of its periods.
+    """
+    ids = [str(load_block(name)._block_document_id) for name in notification_blocks(deployments)]
+    wanted = []
+    for entry in chain.from_iterable(_per_schedule(entry, deployments) for entry in entries):
+        message = entry.pop("notify", None)
+        if message is None:
+            wanted.append(entry)
+        elif ids:
+            actions = [{"type": "send-notification", "block_document_id": id_, **message} for id_ in ids]
+            wanted.append({**entry, "actions": actions})
+    return wanted
+
+
+def _per_schedule(entry: dict[str, Any], deployments: list[Deployment]) -> list[dict[str, Any]]:
+    """The entry itself; where it counts in periods, one for each scheduled deployment of its flow."""
+    fields = dict(entry)
+    flow, periods = fields.pop("flow", None), fields.pop("periods", None)
+    if periods is None:
+        return [fields]
+    made = []
+    for deployment in deployments:
+        if deployment.flow == flow and deployment.period is not None:
+            related = {"prefect.resource.role": "deployment", "prefect.resource.name": deployment.name}
+            trigger = {**entry["trigger"], "match_related": related, "within": periods * deployment.period}
+            made.append({**fields, "name": f"{entry['name']} ({deployment.path})", "trigger": trigger})
+    return made
+
+
+def put_automations(wanted: list[dict[str, Any]]) -> None:
+    """Create these automations, change those of the same name, remove others of ours.
+
+    One that is as it should be keeps what it counts.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.automations import AutomationCore
+
+    with get_client(sync_client=True) as client:
+        for values in wanted:
+            automation = AutomationCore.model_validate(values)
+            earlier = client.read_automations_by_name(automation.name)
+            if not earlier:
+                client.create_automation(automation)
+            elif _content(earlier[0]) != _content(automation):
+                client.update_automation(earlier[0].id, automation)
+        names = {values["name"] for values in wanted}
+        for automation in client.read_automations():
+            if automation.name.startswith(OURS) and automation.name not in names:
+                client.delete_automation(automation.id)
+
+
+def _content(automation: Any) -> dict[str, Any]:
+    """What a person wrote of it: without the identities that the server adds."""
+    content: dict[str, Any] = automation.model_dump(
+        mode="json", exclude={"id": True, "trigger": {"id": True}, "owner_resource": True}
+    )
+    return content
+
+
+def _complete_form(deployment: str) -> None:
+    """Write the completed form over the one that Prefect made from the flow's signature."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+        client.request(
+            "PATCH",
+            "/deployments/{id}",
+            path_params={"id": found.id},
+            json={"parameter_openapi_schema": complete_form(found.parameter_openapi_schema or {})},
+        )
+
+
+def complete_form(schema: dict[str, Any]) -> dict[str, Any]:
+    """The form with a title for each group, the bounds of single values, and unknown names refused by the API.
+
+    Prefect's schema of a flow takes none of these from the signature, and lets any name through at the top level.
+    """
+    bounds = Parameters.model_json_schema()["properties"]
+    properties = {
+        name: {**bounds.get(name, {}), **field, "title": name.replace("_", " ").capitalize()}
+        if "$ref" not in field
+        else {**field, "title": name.capitalize()}
+        for name, field in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": properties, "additionalProperties": False}
+
+
+def _read(file: Path) -> Any:
+    import yaml
+
+    return yaml.safe_load(file.read_text())
+
+
+def _prefect(*arguments: str) -> None:
+    """Run Prefect's own command. What it says is passed on where it fails, without its frames and colours."""
+    command = [sys.executable, "-m", "prefect", *arguments]
+    environment = {**os.environ, "RETUNER_CHECKOUT": str(CHECKOUT), "NO_COLOR": "1", "COLUMNS": "1000"}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=180,
+        )
+    except subprocess.TimeoutExpired:
+        raise RetryableError(f"prefect {arguments[0]} did not end within 180 s: the Prefect API is too slow.") from None
+    if done.returncode != 0:
+        words = " ".join((done.stderr or done.stdout).split())
+        raise UserError(f"prefect {' '.join(arguments[:3])} failed: {words[-600:]}")

@@ -1,0 +1,12 @@
+"""What a command prints: its answer on stdout, whoever reads it."""
+
+import os
+import sys
+
+
+def show(text: str) -> None:
+    """Print `text`; a reader that has left, such as head, is no fault."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends

@@ -1,0 +1,99 @@
+"""`retune plan`: what a retune will take in minutes and money. Nothing is started."""
+
+import argparse
+import json
+import math
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from cli import arguments
+from cli.output import show
+from retuner.cost.plan import Plan
+from retuner.cost.planning import Sources, Told, make_plan
+from retuner.errors import UserError
+from retuner.parameters import AzureMlCompute, DaskCompute, Parameters
+from retuner.parameters.values import parse_parameters
+from retuner.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from retuner.cost.estimates import Estimate
+    from retuner.cost.workspace import WorkspaceFacts
+
+ABOVE_ZERO = ("nodes", "trial_seconds", "retrain_seconds")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the plan."""
+    settings = read_settings()
+    known = _told(options)
+    parameters = parse_parameters(arguments.read_parameters(options, {}))
+    with ExitStack() as opened:
+        sources = _sources(parameters, settings, known, opened)
+        plan = make_plan(parameters, settings, sources, known, needs_price=True)
+    if options.json:
+        show(json.dumps(plan.to_dict()))
+    else:
+        _print(plan)
+    return 0
+
+
+def _told(options: argparse.Namespace) -> Told:
+    known = Told(**{name: getattr(options, name) for name in Told.__dataclass_fields__})
+    for name, value in vars(known).items():
+        if not isinstance(value, int | float):
+            continue
+        is_fine = math.isfinite(value) and (value > 0 if name in ABOVE_ZERO else value >= 0)
+        if not is_fine:
+            least = "more than 0" if name in ABOVE_ZERO else "0 or more"
+            raise UserError(f"--{name.replace('_', '-')} is {value:g}: give {least}.")
+    return known
+
+
+def _sources(parameters: Parameters, settings: Settings, known: Told, opened: ExitStack) -> Sources:
+    def recipe() -> Any:
+        from retuner.workbench import find_recipe
+
+        return find_recipe(parameters.recipe)
+
+    def ledger() -> Any:
+        from retuner.search.ledger import Ledger
+
+        return opened.enter_context(Ledger(settings.ledger_url))
+
+    def probe() -> "Estimate":
+        from retuner.cost.probe import probe_trial
+
+        print("No earlier study tells how long a trial takes: one probe trial runs here.", file=sys.stderr)
+        return probe_trial(parameters, recipe(), settings)
+
+    return Sources(recipe=recipe, ledger=ledger, probe=probe, workspace=_ask_workspace(parameters.compute))
+
+
+def _ask_workspace(compute: DaskCompute | AzureMlCompute) -> "WorkspaceFacts | None":
+    """What the workspace says, where the parameters name one; a block's workspace is known to Prefect alone."""
+    if not isinstance(compute, AzureMlCompute):
+        return None
+    if not (compute.subscription_id and compute.resource_group and compute.workspace):
+        return None
+    from retuner.cost.workspace import ask_workspace
+
+    return ask_workspace(compute, None)
+
+
+def _print(plan: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from retuner.cost.words import plan_lines, plan_rows
+
+    rows = plan_rows(plan)
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column == "part" else "right")
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else f"{value:.2f}" for value in row.values()))
+    console = Console()
+    console.print(table)
+    for line in plan_lines(plan):
+        console.print(f"- {line}", markup=False, highlight=False)

@@ -1,0 +1,128 @@
+"""The Prefect server that commands work with: the user's where PREFECT_API_URL names it, else one of our own.
+
+Our own server keeps its home and database under RETUNER_HOME. It is started by the first process that needs it,
+shared with every other, and stopped by the last: who uses it holds a shared lock on `users.lock`, which the kernel
+gives back even after a kill -9. Only the environment is set here, so this must run before Prefect is imported.
+"""
+
+import base64
+import fcntl
+import json
+import os
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from cli import prefect_process
+from retuner.errors import UserError
+from retuner.settings import Settings
+
+SETTLE_LIMIT = 60
+"""Seconds to wait for the server to write the last task runs, which lag by up to 24."""
+
+
+@contextmanager
+def prefect_server(settings: Settings, *, port: int | None = None) -> Iterator[str]:
+    """Set the environment for Prefect and yield the API's address; on exit, stop a server that nobody else uses."""
+    settings.prefect_home.mkdir(parents=True, exist_ok=True)
+    os.environ["PREFECT_HOME"] = str(settings.prefect_home)
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    if url := os.environ.get("PREFECT_API_URL"):
+        _check_reachable(url)
+        yield url
+        return
+    with _using(settings.prefect_home, port) as url:
+        os.environ["PREFECT_API_URL"] = url
+        os.environ["PREFECT_UI_URL"] = url.removesuffix("/api")
+        try:
+            yield url
+        finally:
+            del os.environ["PREFECT_API_URL"], os.environ["PREFECT_UI_URL"]
+
+
+def revive_server(settings: Settings, url: str) -> None:
+    """Start our own server of that address again where its process is gone; another server is left alone."""
+    home = settings.prefect_home
+    port = urlsplit(url).port
+    if port is None or not (home / "server.json").exists() or prefect_process.find(home) is not None:
+        return
+    with (home / "start.lock").open("w") as start:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        if prefect_process.find(home) is None:
+            prefect_process.start(home, port)
+
+
+def wait_until_settled(url: str, task_runs: Collection[str]) -> bool:
+    """Wait until the server knows the end of all these task runs. False where that takes too long."""
+    final = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
+    query = {"task_runs": {"id": {"any_": list(task_runs)}, "state": {"type": {"any_": final}}}}
+    deadline = time.monotonic() + SETTLE_LIMIT
+    while time.monotonic() < deadline:
+        try:
+            if _post(f"{url}/task_runs/count", query) == len(task_runs):
+                return True
+        except HTTPError as error:
+            if error.code < 500:  # SQLite may be locked for a moment, and then the server answers 503
+                return False
+        except OSError:
+            pass
+        time.sleep(0.5)
+    return False
+
+
+@contextmanager
+def _using(home: Path, port: int | None) -> Iterator[str]:
+    with (home / "start.lock").open("w") as start, (home / "users.lock").open("w") as users:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        server = prefect_process.find(home)
+        if server is None or not server.wait_until_healthy():
+            prefect_process.stop(home)
+            server = prefect_process.start(home, port)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(start, fcntl.LOCK_UN)
+        try:
+            yield server.url
+        finally:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            fcntl.flock(users, fcntl.LOCK_UN)
+            if _nobody_uses(home):
+                prefect_process.stop(home)
+
+
+def _nobody_uses(home: Path) -> bool:
+    with (home / "users.lock").open("w") as users, suppress(BlockingIOError):
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _check_reachable(url: str) -> None:
+    host = urlsplit(url).hostname
+    request = Request(f"{url}/health", headers=_authorization())
+    try:
+        urlopen(request, timeout=10).close()
+    except (URLError, OSError, ValueError) as error:
+        raise UserError(
+            f"The Prefect API at {host} (PREFECT_API_URL) does not answer: {error}. "
+            "Start it, correct the address, or unset PREFECT_API_URL to use a server of our own."
+        ) from None
+
+
+def _authorization() -> dict[str, str]:
+    """What Prefect's client sends as well: a key for Prefect Cloud, a name and password for a server of one's own."""
+    if key := os.environ.get("PREFECT_API_KEY"):
+        return {"Authorization": f"Bearer {key}"}
+    if pair := os.environ.get("PREFECT_API_AUTH_STRING"):
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}
+
+
+def _post(url: str, body: object) -> object:
+    headers = {"Content-Type": "application/json", **_authorization()}
+    with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=10) as answer:
+        return json.loads(answer.read())

@@ -1,0 +1,179 @@
+"""The station: one process that keeps a Prefect server and a worker alive on this machine until it is told to end.
+
+It holds the lock `up.lock`, which the kernel gives back however the process ends: being able to take it is what
+"nothing is up" means. Everything that the worker starts carries the mark RETUNER_STATION in its environment, so that
+nothing is left behind.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from cli.installation import WORK_POOL, install
+from cli.prefect_server import prefect_server, revive_server
+from retuner.errors import UserError
+from retuner.settings import Settings
+
+MARK = "RETUNER_STATION"
+LOOK_SECONDS = 2.0
+"""Between two looks at the server and the worker."""
+RESTART_SECONDS = 5.0
+"""Before a worker that ended is started again."""
+LEAVE_SECONDS = 25.0
+"""For flow runs to stop their trials and say so, once they were asked to."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What is up, and where."""
+
+    pid: int
+    api: str
+    ui: str
+    work_pool: str
+    deployments: list[str]
+
+
+def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None:
+    """Bring everything up and keep it so until `stop` is set. Raises UserError where a station is up already."""
+    with _lock(settings) as taken, prefect_server(settings, port=port) as api:
+        if not taken:
+            raise UserError(f"A station is up already in {settings.home}: end it with: retune down")
+        deployments = install()
+        ui = os.environ.get("PREFECT_UI_URL") or api.removesuffix("/api")
+        record = _record(settings)
+        with (settings.home / "worker.log").open("ab") as log:
+            worker = _start_worker(settings, log)
+            try:
+                addresses = Addresses(os.getpid(), api, ui, WORK_POOL, deployments)
+                _write(record, json.dumps(asdict(addresses)))
+                _keep_alive(settings, worker, stop, log=log, api=api)
+            finally:
+                record.unlink(missing_ok=True)
+                _end_worker(settings)
+
+
+def read_station(settings: Settings) -> Addresses | None:
+    """The station that is up and ready, if any."""
+    if not is_up(settings):
+        return None
+    try:
+        return Addresses(**json.loads(_record(settings).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether a station's process is alive."""
+    with _lock(settings) as taken:
+        return not taken
+
+
+def _keep_alive(
+    settings: Settings, worker: "subprocess.Popen[bytes]", stop: threading.Event, *, log: IO[bytes], api: str
+) -> None:
+    ended: float | None = None
+    while not stop.wait(LOOK_SECONDS):
+        try:
+            revive_server(settings, api)
+        except UserError as error:  # the machine may be busy: the next look tries again
+            print(f"retune: {error}", file=sys.stderr, flush=True)
+        if worker.poll() is None:
+            continue
+        ended = ended or time.monotonic()
+        if time.monotonic() - ended > RESTART_SECONDS:
+            worker, ended = _start_worker(settings, log), None
+
+
+def _start_worker(settings: Settings, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", WORK_POOL, "--name", name]
+    environment = {
+        "PREFECT_WORKER_QUERY_SECONDS": "3",
+        **os.environ,
+        MARK: str(settings.home),
+        "RETUNER_HOME": str(settings.home),
+    }
+    return subprocess.Popen(
+        command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def _end_worker(settings: Settings) -> None:
+    """Ask the flow runs to stop, then the worker, which reports how they ended; kill what is left after that."""
+    workers = {pid for pid in marked(settings) if b"worker" in _command_line(pid)}
+    flow_runs = set(marked(settings)) - workers
+    _send(flow_runs, signal.SIGTERM)
+    _wait_until_gone(flow_runs, seconds=LEAVE_SECONDS)
+    _send(workers, signal.SIGTERM)
+    _wait_until_gone(workers, seconds=5)
+    left = set(marked(settings))
+    _send(left, signal.SIGKILL)
+    _wait_until_gone(left, seconds=5)
+
+
+def _send(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _wait_until_gone(pids: set[int], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(_command_line(pid) for pid in pids):
+        time.sleep(0.1)
+
+
+def _command_line(pid: int) -> list[bytes]:
+    """Arguments of a process; empty where it is gone or was not waited for yet."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    except OSError:
+        return []
+
+
+def marked(settings: Settings) -> list[int]:
+    """Live processes that the station's worker has started, and those that they have started."""
+    wanted = f"{MARK}={settings.home}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # it has ended, or is somebody else's
+                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+                if not zombie and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+@contextmanager
+def _lock(settings: Settings) -> Iterator[bool]:
+    """Whether the lock of the station could be taken; it is held inside."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _record(settings: Settings) -> Path:
+    return settings.home / "up.json"
+
+
+def _write(file: Path, text: str) -> None:
+    whole = file.with_suffix(".new")
+    whole.write_text(text)
+    whole.replace(file)

@@ -1,0 +1,154 @@
+"""The flow `retune`: what happens, in which order. Each step is a task; the work itself is in retuner/."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Cancelled
+
+from flows.failure import explain, failed_state
+from flows.overrides import keep_deployment_values
+from flows.signals import stop_on_signals
+from flows.summary import Stopwatch, nothing_changed, summarise
+from retuner.azure_ml.identity import name_workspaces
+from retuner.errors import Interrupted, RetunerError
+from retuner.logs import prepare_logs
+from retuner.parameters import (
+    AzureMlCompute,
+    AzureMlRegistry,
+    BlobStorage,
+    Budget,
+    DaskCompute,
+    Data,
+    FolderStorage,
+    Gate,
+    MlflowRegistry,
+    ModelName,
+    Notify,
+    Parameters,
+    RecipeName,
+    Search,
+    Start,
+    StudyName,
+)
+from retuner.presence import announce
+from retuner.settings import read_settings
+from retuner.stages.search import open_study_target
+from retuner.workbench import Workbench, open_workbench
+from tasks.artifacts import write_summary
+from tasks.blocks import load_azure_ml_identity, load_blob_credentials
+from tasks.data import find_unchanged, prepare_dataset, store_dataset
+from tasks.model import evaluate_model, register_winner, retrain_best, write_evaluation
+from tasks.notify import tell_of_champion, tell_of_failure
+from tasks.plan import note_plan, plan_retune, settle_costs
+from tasks.report import write_report
+from tasks.search import aggregate, check_compute, open_study, run_trials, scale_back, scale_up
+from tasks.stage import tell_flow_failure
+
+
+@flow(
+    name="retune",
+    flow_run_name="retune-{model_name}",
+    persist_result=False,
+    on_failure=[tell_flow_failure, tell_of_failure],
+)
+def retune(
+    model_name: ModelName = "FAQ_ranker",
+    recipe: RecipeName = "faq_ranker",
+    data: Data = Data(),
+    search: Search = Search(),
+    budget: Budget = Budget(),
+    compute: DaskCompute | AzureMlCompute = DaskCompute(),
+    storage: FolderStorage | BlobStorage = FolderStorage(),
+    registry: MlflowRegistry | AzureMlRegistry = MlflowRegistry(),
+    gate: Gate = Gate(),
+    start: Start = Start(),
+    notify: Notify = Notify(),
+    resume: StudyName = None,
+) -> Any:
+    """Tune a recipe on its data, and register the best model if it beats the champion.
+
+    Args:
+        model_name: Name of the model in the registry; one flow run at a time works on it.
+        recipe: What is tuned: `faq_ranker`, `faq_reference`, `tabular`, or your own as `package.module:object`.
+        data: Where the data comes from and how it is filtered and split.
+        search: Which hyperparameter sets are tried, how many, and when a weak one is stopped.
+        budget: What the retune may use up.
+        compute: Where trials run.
+        storage: Where datasets, results and models lie.
+        registry: Where model versions lie.
+        gate: When the new model replaces the champion.
+        start: When this flow run begins.
+        notify: Who is told, and of what.
+        resume: Name of an unfinished study that must be continued; empty continues one that fits, if any.
+    """
+    parameters = Parameters(
+        model_name=model_name,
+        recipe=recipe,
+        data=data,
+        search=search,
+        budget=budget,
+        compute=compute,
+        storage=storage,
+        registry=registry,
+        gate=gate,
+        start=start,
+        notify=notify,
+    )
+    parameters = keep_deployment_values(parameters)
+    settings = read_settings()
+    prepare_logs(settings.log)
+    credentials = load_blob_credentials(parameters.storage)
+    identity = load_azure_ml_identity(parameters.compute)
+    parameters = name_workspaces(parameters, identity)
+    with stop_on_signals() as stop, announce(flow_run.id, settings):
+        try:
+            with open_workbench(
+                parameters, settings, stop, blob_credentials=credentials, azure_ml_identity=identity
+            ) as bench:
+                return run_stages(bench, resume)
+        except Interrupted as stopped:
+            return Cancelled(message=str(stopped))
+        except RetunerError as error:
+            return failed_state(error)
+
+
+def run_stages(bench: Workbench, resume: str | None) -> Any:
+    """All stages of one retune; the cluster is scaled back whatever happens."""
+    clock = Stopwatch()
+    plan = plan_retune(bench)
+    with clock.measure("prepare"):
+        check_compute(bench)
+        dataset = prepare_dataset(bench)
+        repeated = find_unchanged(bench, dataset)
+        if repeated is not None:
+            return nothing_changed(dataset, repeated)
+        store_dataset(bench, dataset)
+    study = open_study(bench, dataset, resume)
+    note_plan(bench, study, plan)
+    target = open_study_target(bench, study)
+    try:
+        with clock.measure("search"):
+            scale_up(bench, study, target)
+            run_trials(bench, study, target)
+            best = aggregate(bench, study)
+        with clock.measure("retrain"):
+            job = retrain_best(bench, study, target, best)
+        with clock.measure("evaluate"):
+            evaluation = evaluate_model(bench, study, job)
+        write_evaluation(bench, study, evaluation)
+        version = register_winner(bench, study, evaluation)
+    except RetunerError as error:
+        explain(error, bench, study)
+        raise
+    finally:
+        # its own failure is told, and the clean-up tries again: it does not undo what was achieved
+        scale_back(bench, study, target, return_state=True)
+    costs = settle_costs(bench, study)
+    with clock.measure("report"):
+        report = write_report(bench, study)
+    summary = summarise(bench, study, best, evaluation, version, report=report, seconds=clock.seconds, costs=costs)
+    write_summary(study.name, summary.markdown)
+    if version is not None:
+        tell_of_champion(bench.parameters.notify, version, evaluation)
+    return summary.state

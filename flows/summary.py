@@ -1,0 +1,145 @@
+"""What came of a flow run: one JSON document for programs, one page of Markdown for people."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from retuner.data.dataset import Dataset
+from retuner.registry.registry import ModelVersion
+from retuner.search.records import TrialRecord, count_states, counters, shown
+from retuner.stages.budget import Costs
+from retuner.stages.evaluate import Evaluation
+from retuner.stages.study import Study
+from retuner.workbench import Workbench
+
+
+class Stopwatch:
+    """Wall seconds of the named stages, and of everything as `total`."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Count what happens inside to `stage`."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._stages[stage] = self._stages.get(stage, 0.0) + time.monotonic() - started
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        total = {"total": time.monotonic() - self._started}
+        return {stage: round(seconds, 3) for stage, seconds in (total | self._stages).items()}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a flow run."""
+
+    document: dict[str, Any]
+    """JSON object: what `retune run --json` prints."""
+    markdown: str
+
+    @property
+    def state(self) -> Any:
+        """The end of the flow run: the document, with the reason for the message where the budget ended the search."""
+        reason = self.document["ended_early"]
+        return self.document if reason is None else Completed(message=reason, data=self.document)
+
+
+def summarise(
+    bench: Workbench,
+    study: Study,
+    best: TrialRecord,
+    evaluation: Evaluation,
+    version: ModelVersion | None,
+    *,
+    report: str | None,
+    seconds: dict[str, float],
+    costs: Costs,
+) -> Summary:
+    """The result of a flow run that went to its end; `report` is where it lies, None where none could be made."""
+    trials = bench.ledger.trials(study.name)
+    counts = counters(count_states(trials))
+    document = {
+        "dataset": study.dataset.name,
+        "study": study.name,
+        "flow_run": str(flow_run.id),
+        "trials": {name: counts[name] for name in ("asked", "completed", "pruned", "failed")},
+        "best": {"params": best.parameters, "value": best.value, "metric": study.record.identity.metric},
+        "test": evaluation.metrics,
+        "standard_errors": evaluation.standard_errors,
+        "model": {
+            "name": bench.parameters.model_name,
+            "version": version.version if version else None,
+            "champion": version is not None,
+            "uri": version.uri if version else None,
+        },
+        "decision": evaluation.reason,
+        "report": report,
+        "ended_early": costs.ended_early,
+        "cost": costs.document,
+        "seconds": seconds,
+    }
+    return Summary(document, _markdown(document))
+
+
+def nothing_changed(dataset: Dataset, study: str) -> Any:
+    """The end of a flow run that would only have repeated a study: Completed, and the document says so."""
+    decision = f"Nothing changed since {study}: same data, code and parameters, so no trial was started."
+    document = {"dataset": dataset.name, "study": study, "flow_run": str(flow_run.id), "decision": decision}
+    return Completed(name="Unchanged", message=decision, data=document)
+
+
+def _markdown(document: dict[str, Any]) -> str:
+    errors = document["standard_errors"]
+    trials = document["trials"]
+    lines = [
+        f"# {document['study']}",
+        "",
+        document["decision"],
+        "",
+        *([document["ended_early"], ""] if document["ended_early"] else []),
+        "| on the test set | value | standard error |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {value:.4f} | {errors[name]:.4f} |" for name, value in document["test"].items()),
+        "",
+        f"Best trial on the tune set: {document['best']['metric']} {document['best']['value']:.4f} with "
+        + ", ".join(f"`{name}` {shown(value)}" for name, value in document["best"]["params"].items())
+        + ".",
+        "",
+        f"Trials: {trials['asked']} asked, {trials['completed']} completed, {trials['pruned']} pruned, "
+        f"{trials['failed']} failed.",
+        "",
+        *(_cost_lines(document["cost"])),
+        f"Dataset `{document['dataset']}`, model {_address(document['model']['uri'])}.",
+        "",
+        "Seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in document["seconds"].items()) + ".",
+    ]
+    return "\n".join(lines)
+
+
+def _address(uri: str | None) -> str:
+    """The model version: a link where its registry has a page for it."""
+    return f"<{uri}>" if uri and uri.startswith("https://") else f"`{uri or 'not registered'}`"
+
+
+def _cost_lines(cost: dict[str, Any]) -> list[str]:
+    """Plan and actual, part by part; without a price in node hours alone."""
+    unit = "node_hours" if cost["usd_per_hour"] is None else "usd"
+    head = "node hours" if unit == "node_hours" else "USD"
+    plan, actual = cost["plan"], cost["actual"]
+    rows = [f"| {part} | {_figure(plan[part], unit)} | {_figure(actual[part], unit)} |" for part in actual]
+    return [f"| {head} | plan | actual |", "| --- | --- | --- |", *rows, ""]
+
+
+def _figure(part: dict[str, float] | None, unit: str) -> str:
+    return "" if part is None or part[unit] is None else f"{part[unit]:g}"

@@ -1,0 +1,97 @@
+"""Tasks of the clean-up: studies that nobody works on, and flow runs whose process is gone."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    TaskRunFilter,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import LogSort
+from prefect.states import Cancelled, Crashed
+from prefect.utilities.urls import url_for
+
+from retuner.presence import forget, gone
+from retuner.search.records import now
+from retuner.settings import Settings
+from retuner.stages import clean_up as stages
+from retuner.stages.clean_up import LeftBehind
+from tasks.blocks import load_azure_ml_identity
+from tasks.stage import stage
+
+logger = logging.getLogger("retuner.tasks")
+
+CANCELLING_LIMIT = timedelta(minutes=10)
+"""A worker kills a flow run half a minute after it was cancelled; one that still hangs then has no process."""
+LAST_LINES = 5
+_REASON = "Its process is gone. What was completed is kept: a new start continues the study."
+
+
+@stage(name="clean-up-studies", task_run_name="clean-up-studies")
+def clean_up_studies(settings: Settings) -> list[LeftBehind]:
+    """Stop what is left of studies that nobody works on."""
+    found = stages.clean_up_studies(settings, load_azure_ml_identity)
+    for left in found:
+        logger.warning("%s", left.line)
+    return found
+
+
+@stage(name="end-dead-flow-runs", task_run_name="end-dead-flow-runs")
+def end_dead_flow_runs(settings: Settings) -> list[str]:
+    """Give an end to flow runs that Prefect takes for alive; returns a few lines on each whose process is gone."""
+    lost = gone(settings)
+    with get_client(sync_client=True) as client:
+        hanging = [run for run in _unfinished(client) if str(run.id) in lost or _hangs(run)]
+        for run in hanging:
+            _end(client, run)
+            logger.warning("The flow run %s (%s) had no process any more and was ended.", run.name, run.id)
+        dead = {run.id: run for run in [*hanging, *_known(client, lost)]}.values()  # a worker may have ended it before
+        lines = [_obituary(client, run) for run in dead]
+    for flow_run in lost:
+        forget(flow_run, settings)
+    return lines
+
+
+def _unfinished(client: SyncPrefectClient) -> list[FlowRun]:
+    states = {"type": {"any_": [StateType.RUNNING, StateType.CANCELLING]}}
+    retunes = FlowFilter.model_validate({"name": {"any_": ["retune"]}})
+    return client.read_flow_runs(
+        flow_filter=retunes, flow_run_filter=FlowRunFilter.model_validate({"state": states}), limit=200
+    )
+
+
+def _known(client: SyncPrefectClient, ids: set[str]) -> list[FlowRun]:
+    if not ids:
+        return []
+    return client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": sorted(ids)}}))
+
+
+def _obituary(client: SyncPrefectClient, run: FlowRun) -> str:
+    """Which flow run it was, and its last log lines."""
+    of_run = LogFilter.model_validate({"flow_run_id": {"any_": [run.id]}})
+    last = client.read_logs(of_run, limit=LAST_LINES, sort=LogSort.TIMESTAMP_DESC)
+    lines = [f"    {log.message.splitlines()[0]}" for log in reversed(last) if log.message]
+    told = f"The flow run {run.name} had no process any more. {url_for(run) or ''}".strip()
+    return "\n".join([told, *(["Its last log lines:", *lines] if lines else [])])
+
+
+def _hangs(run: FlowRun) -> bool:
+    state = run.state
+    return state is not None and state.is_cancelling() and now() - state.timestamp > CANCELLING_LIMIT
+
+
+def _end(client: SyncPrefectClient, run: FlowRun) -> None:
+    """End the flow run, and the task runs that it left; a slot that it held is free again."""
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+    unfinished = TaskRunFilter.model_validate({"state": {"type": {"any_": [StateType.RUNNING, StateType.PENDING]}}})
+    for task_run in client.read_task_runs(flow_run_filter=of_run, task_run_filter=unfinished, limit=200):
+        client.set_task_run_state(task_run.id, Crashed(message=_REASON), force=True)
+    state: Any = run.state
+    end = Cancelled(message=_REASON) if state.is_cancelling() else Crashed(message=_REASON)
+    client.set_flow_run_state(run.id, end, force=True)

@@ -1,0 +1,133 @@
+"""Tasks of the search: open the study, scale, one mapped task a trial, aggregate, scale back."""
+
+import logging
+from contextlib import closing
+from typing import Any
+
+from prefect import unmapped
+from prefect.futures import wait
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from retuner.compute.target import ComputeTarget
+from retuner.data.dataset import Dataset
+from retuner.errors import Interrupted
+from retuner.logs import name_study
+from retuner.parameters.nodes import nodes_wanted
+from retuner.search.coordinator import Coordinator
+from retuner.search.progress import Progress
+from retuner.search.records import TrialRecord
+from retuner.search.states import TrialState
+from retuner.stages import search as stages
+from retuner.stages import study as study_stage
+from retuner.stages.study import Study
+from retuner.workbench import Workbench
+from tasks.artifacts import LeaderboardArtifact, ProgressArtifact, write_link
+from tasks.stage import stage
+
+logger = logging.getLogger("retuner.tasks")
+
+
+@stage(name="check-compute", task_run_name="check-compute")
+def check_compute(bench: Workbench) -> None:
+    """Find out whether the nodes that the search wants can be had, before anything is created."""
+    stages.check_compute(bench)
+
+
+@stage(name="open-study", task_run_name="open-study")
+def open_study(bench: Workbench, dataset: Dataset, resume: str | None) -> Study:
+    """Continue an unfinished study of the same identity, or open the next."""
+    study = study_stage.open_study(bench, dataset, resume=resume)
+    name_study(study.name)
+    return study
+
+
+@stage(name="scale", task_run_name="scale-up")
+def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
+    """Scale the compute target; returns its nodes."""
+    return stages.scale_up(bench, study, target)
+
+
+@stage(name="trial", task_run_name="trial-{slot:04d}", retries=0, on_failure=[])
+def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any:
+    """Wait for the end of one trial; its state is the trial's. Trying again is the coordinator's."""
+    trial = coordinator.wait(slot)
+    if trial is None:
+        return Completed(name="NotNeeded", message="The budget of the search was over before this trial.")
+    state = _task_state(trial)
+    if trial.attempts:  # one that never began is no event
+        last = trial.attempts[-1]
+        level = logging.WARNING if trial.state is TrialState.FAILED else logging.INFO
+        about = {"trial": trial.number, "attempt": len(trial.attempts), "state": trial.state.value}
+        words = (coordinator.study, trial.number, trial.state, state.message, trial.parameters)
+        logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
+        # in the log of the task alone: a terminal shows the lines of all trials together
+        log = get_run_logger()
+        if trial.state is TrialState.FAILED and last.log:
+            log.error("The last lines that %s wrote:\n%s", last.job, last.log)
+        if page := target.link(last.job):
+            log.info("%s", page)
+    return state
+
+
+def run_trials(bench: Workbench, study: Study, target: ComputeTarget) -> None:
+    """One mapped task a trial, while the coordinator works in this thread. Raises Interrupted where it was stopped."""
+    artifact, board = ProgressArtifact(study.name), LeaderboardArtifact(study.name)
+    if page := target.link(study.name):
+        write_link(study.name, page)
+        logger.info("%s is at %s", study.name, page)
+
+    def tell(progress: Progress, *, now: bool = False) -> None:
+        ended = sum(count for state, count in progress.states.items() if state.is_finished())
+        if artifact.update(100 * ended / progress.planned, now=now):
+            logger.info("%s", _line(progress, ended), extra={"progress": progress})
+        if progress.leaders and board.is_due():
+            board.update(stages.leaderboard_rows(study, target, progress.leaders))
+
+    coordinator = stages.make_coordinator(bench, study, target, tell)
+    slots = stages.slots(bench, study)
+    # as many as there may be, not as there are: nodes join while the search is under way
+    workers = min(len(slots), nodes_wanted(bench.parameters))
+    with closing(artifact), closing(board), ThreadPoolTaskRunner(max_workers=workers) as runner:
+        try:
+            trials = runner.map(
+                run_trial, {"slot": list(slots), "coordinator": unmapped(coordinator), "target": unmapped(target)}
+            )
+            progress = coordinator.run()
+        except BaseException as error:
+            coordinator.abandon(error)  # else the runner waits for its threads, and they for their trials
+            raise
+        wait(trials)
+        tell(progress, now=True)
+        board.finish(stages.leaderboard(bench, study, target))
+    if progress.stopped:
+        raise Interrupted(f"Stopped; continue with: retune run --resume {study.name}")
+
+
+@stage(name="aggregate", task_run_name="aggregate")
+def aggregate(bench: Workbench, study: Study) -> TrialRecord:
+    """Rank the trials and return the best."""
+    return stages.find_best(bench, study)
+
+
+@stage(name="scale", task_run_name="scale-back")
+def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
+    """Give back what the study's target started, and the nodes that it kept."""
+    stages.scale_back(bench, study, target)
+
+
+def _task_state(trial: TrialRecord) -> Any:
+    steps = f" after {trial.reports[-1][0]} steps" if trial.reports else ""
+    if trial.state is TrialState.COMPLETED:
+        return Completed(message=f"{trial.value:.4f}{steps}")
+    if trial.state is TrialState.PRUNED:
+        return Completed(name="Pruned", message=f"stopped early at {trial.value:.4f}{steps}")
+    if trial.state is TrialState.CANCELLED:
+        return Cancelled(message=trial.message or "The flow run was stopped.")
+    return Failed(message=trial.message or "no reason was given")
+
+
+def _line(progress: Progress, ended: int) -> str:
+    best = "none yet" if progress.best_value is None else f"{progress.best_value:.4f} (trial {progress.best_trial})"
+    return f"{progress.study}: {ended} of {progress.planned} trials ended, best {best}"
