@@ -1,0 +1,92 @@
+"""`python -m benchmarks [ROW ...]`: measure all rows and write docs/benchmarks.md, or some and print them."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.bench import TINY, Bench, Failure, Scale
+from benchmarks.report import Outcomes, conditions_now, print_table, write_page
+from benchmarks.result import Result
+from benchmarks.rows import ROWS, needs
+from retuner.settings import CHECKOUT
+
+DATA = CHECKOUT.parent / "shared" / "data" / "clinc150"
+PAGE = CHECKOUT / "docs" / "benchmarks.md"
+SCALES = {"full": Scale(), "tiny": TINY}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0, 1 where a row could not be measured, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    if options.list:
+        width = max(map(len, ROWS))
+        print("\n".join(f"{name:{width}}  {(row.__doc__ or '').splitlines()[0]}" for name, row in ROWS.items()))
+        return 0
+    unknown = sorted(set(options.rows) - set(ROWS))
+    if unknown or options.runs < 1 or not _is_there(options.data):
+        print(_refusal(options, unknown), file=sys.stderr)
+        return 2
+    outcomes = measure(options.rows or list(ROWS), options, page=None if options.rows else Path(options.page))
+    return int(any(isinstance(outcome, str) for outcome in outcomes.values()))
+
+
+def measure(names: Sequence[str], options: argparse.Namespace, *, page: Path | None) -> Outcomes:
+    """Measure the rows, print them and, where a `page` is given, write it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server and the folder go as well
+    conditions, started = conditions_now(), time.monotonic()
+    outcomes: dict[str, Result | str] = {}
+    with (
+        TemporaryDirectory(prefix="retuner-bench-", ignore_cleanup_errors=True) as folder,
+        Bench(options.data, folder=Path(folder), scale=SCALES[options.scale], runs=options.runs) as bench,
+    ):
+        bench.make_ahead(needs([ROWS[name] for name in names]))
+        for name in names:
+            outcomes[name] = _measure_row(name, bench)
+            _tell(name, outcomes[name], started)
+        if page is not None:
+            write_page(page, outcomes, bench, conditions=conditions, minutes=(time.monotonic() - started) / 60)
+    print_table(outcomes)
+    return outcomes
+
+
+def _measure_row(name: str, bench: Bench) -> Result | str:
+    try:
+        return ROWS[name](bench)
+    except Failure as failure:
+        return str(failure)
+
+
+def _tell(name: str, outcome: Result | str, started: float) -> None:
+    what = outcome if isinstance(outcome, str) else " | ".join(outcome.cells())
+    print(f"{time.monotonic() - started:6.0f} s  {name}: {what}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to measure (all)")
+    parser.add_argument("--list", action="store_true", help="list the rows")
+    parser.add_argument("--runs", type=int, default=3, help="runs of a row (3)")
+    parser.add_argument("--data", default=str(DATA), help="folder of raw files, or `sample` (%(default)s)")
+    parser.add_argument("--scale", choices=SCALES, default="full", help="`tiny` tries out the benchmark itself")
+    parser.add_argument("--page", default=str(PAGE), help="where all rows are written (%(default)s)")
+    return parser
+
+
+def _is_there(data: str) -> bool:
+    return data == "sample" or (Path(data) / "orig-q.tsv.gz").is_file()
+
+
+def _refusal(options: argparse.Namespace, unknown: Sequence[str]) -> str:
+    if unknown:
+        return f"There is no row '{unknown[0]}': the rows are {', '.join(ROWS)}."
+    if options.runs < 1:
+        return f"--runs is {options.runs}: at least one run is needed."
+    return f"There is no data in {options.data}: give a folder with orig-q.tsv.gz, or: --data sample"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is measured. Functions here run in a process of their own: plain values in, plain values out."""

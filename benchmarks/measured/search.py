@@ -1,0 +1,79 @@
+"""Our search, whole: the flow's own tasks, coordinator, ledger and Dask workers, up to the leaderboard."""
+
+import threading
+import time
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from cli.prefect_server import wait_until_settled
+from retuner.parameters import Parameters
+from retuner.parameters.values import parse_parameters
+from retuner.settings import read_settings
+from retuner.stages.search import open_study_target
+from retuner.workbench import open_workbench
+from tasks.data import prepare_dataset, store_dataset
+from tasks.search import aggregate, open_study, run_trials, scale_back, scale_up
+from tasks.stage import started
+
+
+@flow(name="benchmark-search", persist_result=False)
+def search(parameters: Parameters, home: str) -> dict[str, Any]:
+    """What `flows/retune.py` does up to the best trial; wall seconds of the stages, and the trials as they ended."""
+    settings = read_settings({"RETUNER_HOME": home})
+    with open_workbench(parameters, settings, threading.Event()) as bench:
+        dataset = prepare_dataset(bench)
+        store_dataset(bench, dataset)
+        study = open_study(bench, dataset, None)
+        target = open_study_target(bench, study)
+        try:
+            clock = time.monotonic()
+            scale_up(bench, study, target)
+            nodes, scaled = target.nodes, time.monotonic() - clock
+            cpu, clock = time.process_time(), time.monotonic()
+            run_trials(bench, study, target)
+            cpu, ran = time.process_time() - cpu, time.monotonic() - clock
+            clock = time.monotonic()
+            aggregate(bench, study)
+            seconds = {"scale": scaled, "trials": ran, "aggregate": time.monotonic() - clock}
+        finally:
+            scale_back(bench, study, target)
+        trials = bench.ledger.trials(study.name)
+    values = [trial.value for trial in trials]
+    return {
+        "seconds": {**seconds, "search": sum(seconds.values())},
+        "flow_cpu": cpu,
+        "nodes": nodes,
+        "states": sorted({trial.state.value for trial in trials}),
+        "values": values,
+        "trial_seconds": sum(trial.seconds or 0.0 for trial in trials),
+    }
+
+
+def run_search(*, parameters: dict[str, Any], home: str, api: str) -> dict[str, Any]:
+    """Run the search and leave when the server at `api` has written all of it, so that it is idle for what follows."""
+    found: dict[str, Any] = search(parse_parameters(parameters), home)
+    wait_until_settled(api, started)
+    return found
+
+
+def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
+    """A bare Prefect `task.map` over tasks that return at once: wall and CPU seconds."""
+    runs: set[str] = set()
+
+    @task(cache_policy=NO_CACHE, persist_result=False)
+    def instant(number: int) -> int:
+        return number
+
+    @flow(name="benchmark-map", persist_result=False)
+    def mapped() -> dict[str, float]:
+        wall, cpu = time.monotonic(), time.process_time()
+        futures = instant.map(range(tasks))
+        futures.wait()
+        runs.update(str(future.task_run_id) for future in futures)
+        return {"seconds": time.monotonic() - wall, "cpu": time.process_time() - cpu}
+
+    found: dict[str, Any] = mapped()
+    wait_until_settled(api, runs)
+    return found

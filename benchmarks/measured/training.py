@@ -1,0 +1,124 @@
+"""Our trials, without any orchestration: one job in this process."""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import lightgbm  # noqa: F401 - its import is not part of a trial: a worker imports it once
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.measured.phases import Phases
+from retuner.data.dataset import build_dataset
+from retuner.data.sources import fetch
+from retuner.search.draws import random_draw
+from retuner.search.space import validate_space
+from retuner_training.dataset import load_tables
+from retuner_training.faq import base, boosting, features, terms
+from retuner_training.faq.metric import gains
+from retuner_training.job import Job, JobResult
+from retuner_training.model import load_model
+from retuner_training.recipe import load_recipe
+from retuner_training.result import MODEL
+from retuner_training.run import means_and_errors, run_job
+
+_PHASES = (
+    *((kind, "fit_transform", "features of the training pairs") for kind in (features.PairFeatures, terms.PairTerms)),
+    *((kind, "transform", "features of the tune pairs") for kind in (features.PairFeatures, terms.PairTerms)),
+    (boosting.BoostedTrees, "fit", "trees"),
+    (base._TuneReports, "__call__", "reports"),
+    (boosting.BoostedTrees, "calibrate", "calibration"),
+    (base.FaqRecipe, "score", "final score"),
+)
+
+
+def prepare(*, raw: str, home: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The dataset of the raw files: where it lies, and the wall and CPU seconds that it took."""
+    recipe = load_recipe("faq_ranker")
+    wall, cpu = time.monotonic(), time.process_time()
+    dataset = build_dataset(fetch(raw, recipe, Path(home) / "raw"), recipe, options, Path(home))
+    seconds, cpu = time.monotonic() - wall, time.process_time() - cpu
+    return {"folder": str(dataset.folder), "seconds": seconds, "cpu": cpu, "statistics": dict(dataset.statistics)}
+
+
+def train(
+    *,
+    dataset: str,
+    recipe: str,
+    parameters: dict[str, Any],
+    folder: str,
+    before: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One trial: CPU seconds, by phase too, and gains on the test part, which are computed afterwards.
+
+    With `before`, a trial with those hyperparameters runs in the process first.
+    """
+    if before is not None:
+        _completed(run_job(Job("before", "benchmark", recipe, before, dataset, f"{folder}/before")))
+    phases = Phases()
+    job = Job("trial", "benchmark", recipe, parameters, dataset, f"{folder}/trial", keep_model=True)
+    with phases.watch(*_PHASES):
+        result = _completed(run_job(job))
+    seconds = dict(phases.seconds)
+    seconds["the rest"] = result.cpu_seconds - sum(seconds.values())
+    scores = load_recipe(recipe).score(load_model(Path(job.output) / MODEL).model, load_tables(Path(dataset)), "test")
+    means, errors = means_and_errors(scores, base.METRICS)
+    test = {metric: [means[metric], errors[metric]] for metric in base.METRICS}
+    return {"cpu": result.cpu_seconds, "seconds": result.seconds, "phases": seconds, "test": test}
+
+
+def train_one_by_one(*, trials: int, cores: int, **job: Any) -> float:
+    """Wall seconds of the first trials in this process, on `cores` threads, imports left out."""
+    started = time.monotonic()
+    for number in range(trials):
+        train_number(number, seed=0, threads=cores, **{**job, "folder": f"{job['folder']}/{time.monotonic_ns()}"})
+    return time.monotonic() - started
+
+
+def train_side_by_side(*, trials: int, **job: Any) -> float:
+    """Wall seconds of the same trials, each in a process of its own with one thread, imports left out."""
+    with ProcessPoolExecutor(trials, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_ready, range(trials)))
+        started = time.monotonic()
+        folder = f"{job.pop('folder')}/{time.monotonic_ns()}"
+        futures = [pool.submit(train_number, number, seed=0, folder=folder, **job) for number in range(trials)]
+        for future in futures:
+            future.result()
+        return time.monotonic() - started
+
+
+def _ready(number: int) -> int:
+    """Sent to every process ahead, so that it has started and imported this module."""
+    time.sleep(2)
+    return number
+
+
+def numbered_job(number: int, *, dataset: str, recipe: str, seed: int, folder: str, threads: int = 1) -> Job:
+    """Trial `number` of the seeded random search, as every peer trains it."""
+    space = validate_space(load_recipe(recipe).search_space, {})
+    parameters = random_draw(space, seed)(number)
+    output = f"{folder}/{number:04d}"
+    return Job(f"trial-{number}", "benchmark", recipe, parameters, dataset, output, threads=threads, seed=seed)
+
+
+def train_number(number: int, **options: Any) -> float:
+    """Value of trial `number`; options as `numbered_job` takes them."""
+    value = _completed(run_job(numbered_job(number, **options))).value
+    assert value is not None
+    return value
+
+
+def _completed(result: JobResult) -> JobResult:
+    if result.outcome != "completed":
+        raise RuntimeError(f"{result.name} {result.outcome}: {result.reason}\n{result.traceback or ''}")
+    return result
+
+
+def scores_on_test(scores: npt.NDArray[np.float64], own: npt.NDArray[np.int64]) -> dict[str, list[float]]:
+    """[mean, standard error] of each metric, from texts x questions, as ours are computed."""
+    rows = pd.DataFrame(gains(scores, own, most=len(base.METRICS)), columns=list(base.METRICS))
+    means, errors = means_and_errors(rows, base.METRICS)
+    return {metric: [means[metric], errors[metric]] for metric in base.METRICS}

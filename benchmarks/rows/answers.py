@@ -1,0 +1,33 @@
+"""How long a person waits for an answer."""
+
+import statistics
+
+from benchmarks.bench import Bench
+from benchmarks.result import Goal, Result
+
+DUPLICATES = 6
+PARAMETERS = {"match": 5}
+
+
+def answer(bench: Bench) -> Result:
+    """One question ranked against very many FAQs."""
+    folder, faqs = bench.new_folder("faqs"), bench.scale.faqs
+    bench.child("answers:write_faqs", folder=str(folder), questions=faqs, duplicates=DUPLICATES)
+    options = {**bench.options, "min_dupes": DUPLICATES}
+    dataset = bench.child("training:prepare", raw=str(folder), home=str(folder / "home"), options=options).value
+    model = str(folder / "model" / "model.joblib")
+    parameters = {**PARAMETERS, **dict(bench.scale.ranker)}
+    made = bench.child("answers:train_model", dataset=dataset["folder"], parameters=parameters, file=model)
+    asked = {"file": model, "dataset": dataset["folder"], "asked": bench.scale.asked}
+    found = bench.repeat(lambda: bench.child("answers:ask", **asked).value["seconds"])
+    return Result(
+        f"one question ranked against {faqs} FAQs, median of {bench.scale.asked}",
+        [1000 * statistics.median(seconds) for seconds in found],
+        unit="ms",
+        goal=Goal("<", 50),
+        beside=f"slowest {1000 * max(map(max, found)):.0f} ms; a model of {made.value['megabytes']:.0f} MB, "
+        f"trained in {made.cpu:.0f} CPU s",
+    )
+
+
+ROWS = (answer,)

@@ -1,0 +1,71 @@
+"""What running a trial costs beside the trial: trials that return at once."""
+
+from typing import Any
+
+from benchmarks.bench import Bench, Measured
+from benchmarks.result import Goal, Result, middle
+from benchmarks.rows.search import our_search
+
+RECIPE = "benchmarks.measured.instant:recipe"
+
+
+def overhead(bench: Bench) -> Result:
+    """Wall a trial against a bare Prefect task.map."""
+    trials = bench.scale.instant_trials
+    bare = bench.repeat(lambda: bench.child("search:map_bare", tasks=trials, api=bench.api()).value)
+    ours = bench.repeat(lambda: _instant(bench, trials).value)
+    walls = [one["seconds"]["trials"] for one in ours]
+    wall = f"{_each(walls, trials)} against {_each([one['seconds'] for one in bare], trials)} a trial"
+    cpu = f"{_each([one['flow_cpu'] for one in ours], trials)} against {_each([one['cpu'] for one in bare], trials)}"
+    return Result(
+        f"wall a trial, {trials} trials that return at once, against a bare Prefect task.map",
+        [mine / other["seconds"] for mine, other in zip(walls, bare, strict=True)],
+        goal=Goal("<=", 3),
+        beside=f"{wall}; CPU of the flow process {cpu}",
+    )
+
+
+def memory(bench: Bench) -> Result:
+    """Peak memory of the flow process with many trials against few."""
+    few, many = bench.scale.few_and_many
+    small, large = bench.once(few_trials), bench.once(many_trials)
+    return Result(
+        f"peak memory of the flow process, {many} trials against {few}",
+        [large.memory / small.memory],
+        goal=Goal("<=", 1.3),
+        beside=f"{large.memory:.0f} against {small.memory:.0f} MB",
+    )
+
+
+def flat_cost(bench: Bench) -> Result:
+    """CPU a trial of the flow process with many trials against few."""
+    few, many = bench.scale.few_and_many
+    small, large = bench.once(few_trials).value, bench.once(many_trials).value
+    a_trial = large["flow_cpu"] / many, small["flow_cpu"] / few
+    return Result(
+        f"CPU a trial of the flow process, {many} trials against {few}",
+        [a_trial[0] / a_trial[1]],
+        beside=f"{1000 * a_trial[0]:.1f} against {1000 * a_trial[1]:.1f} ms",
+    )
+
+
+def few_trials(bench: Bench) -> Measured:
+    """The flow process after few trials."""
+    return _instant(bench, bench.scale.few_and_many[0])
+
+
+def many_trials(bench: Bench) -> Measured:
+    """The flow process after many trials."""
+    return _instant(bench, bench.scale.few_and_many[1])
+
+
+def _instant(bench: Bench, trials: int) -> Measured:
+    parameters: dict[str, Any] = {"recipe": RECIPE, "model_name": "instant"}
+    return our_search(bench, trials=trials, **parameters)
+
+
+def _each(seconds: list[float], trials: int) -> str:
+    return middle([1000 * one / trials for one in seconds], "ms")
+
+
+ROWS = (overhead, memory, flat_cost)
