@@ -1,0 +1,107 @@
+"""Bad input through the command: one sentence, exit status 1, no traceback, nothing half-written."""
+
+import json
+
+import pytest
+from raw_faq import ANSWERS, DUPLICATES, QUESTIONS, read_rows, write_faq, write_rows
+from retune_command import Retune
+
+
+def refused(retune: Retune, *arguments: str) -> str:
+    """The one sentence that the command ends with."""
+    done = retune(*arguments)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("retune: ")
+    return last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--trials", "0"), "search.trials = 0"),
+        (("run", "--trials", "many"), "search.trials = 'many'"),
+        (("run", "--recipe", "faq_rankr"), "There is no recipe 'faq_rankr': use one of faq_ranker, faq_reference"),
+        (("run", "--recipe", "no.such:recipe"), "cannot be imported"),
+        (("run", "--space", '{"tres": 5}'), "there is no hyperparameter 'tres'"),
+        (("run", "--space", '{"trees": {"low": 9, "high": 3}}'), "upside down"),
+        (("run", "--resume", "FAQ_ranker-00000000-1"), "There is no study 'FAQ_ranker-00000000-1'"),
+        (("run", "--resume"), "no unfinished study"),
+        (("ask", "anything"), "no champion of FAQ_ranker yet"),
+        (("ask", "  "), "The question is empty"),
+        (("ask", "anything", "--top", "0"), "--top is 0"),
+        (("ask", "anything", "--model-name", "../x"), "model_name = '../x'"),
+        (("ask", "anything", "--registry-workspace", "w"), "set registry.subscription_id, registry.resource_group, or"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_starts(tmp_path, arguments, words):
+    retune = Retune(tmp_path)  # no Prefect server: none must be needed
+    assert words in refused(retune, *arguments)
+    assert not list(retune.home.glob("prefect/*"))
+    assert not list(retune.home.glob("datasets/*"))
+
+
+def no_gzip(folder):
+    (folder / QUESTIONS).write_text("plain text")
+    return QUESTIONS
+
+
+def wrong_delimiter(folder):
+    write_rows(folder / DUPLICATES, read_rows(folder / DUPLICATES), delimiter=";")
+    return DUPLICATES
+
+
+def missing_file(folder):
+    (folder / ANSWERS).unlink()
+    return ANSWERS
+
+
+def no_duplicates(folder):
+    rows = read_rows(folder / DUPLICATES)
+    write_rows(folder / DUPLICATES, [row for row in rows if row[1] != "91"])
+    return QUESTIONS
+
+
+@pytest.mark.parametrize("spoil", [no_gzip, wrong_delimiter, missing_file, no_duplicates])
+def test_unusable_data_is_named_by_its_file(retune, spoil):
+    file = spoil(write_faq(retune.folder / "raw"))
+    assert file in refused(retune, "run", "--data", "raw", "--min-text", "0", "--min-dupes", "3")
+    assert not list(retune.home.glob("datasets/dataset-*"))
+    assert not (retune.home / "store").exists()
+
+
+def test_filters_that_leave_nothing_say_what_there_is(retune):
+    write_faq(retune.folder / "raw")
+    assert "min_text" in refused(retune, "run", "--data", "raw")
+
+
+def test_a_folder_that_is_not_there_is_named(retune):
+    assert "no-such-folder" in refused(retune, "run", "--data", "no-such-folder")
+
+
+def test_a_truncated_dataset_and_an_altered_model_are_named(retune):
+    search = retune.search(trials=1)
+    assert retune(*search).returncode == 0
+    model = next((retune.home / "mlflow").rglob("model.joblib"))
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    assert "model.joblib" in refused(retune, "ask", "anything")
+    table = next((retune.home / "datasets").rglob("rows.parquet"))
+    table.write_bytes(table.read_bytes()[:-10])
+    assert str(table) in refused(retune, *search)
+
+
+def test_a_surprise_is_one_sentence_and_debug_shows_the_rest(tmp_path):
+    retune = Retune(tmp_path)
+    retune.home.parent.mkdir(parents=True, exist_ok=True)
+    retune.home.write_text("a file where the home should be")
+    assert "Traceback" not in retune("status").stderr
+    assert retune("status").returncode == 1
+    assert "Traceback" in retune("status", "--debug").stderr
+
+
+def test_with_json_stdout_is_one_document(retune):
+    done = retune(*retune.search("--json", trials=1))
+    assert json.loads(done.stdout)["trials"]["asked"] == 1
+    assert json.loads(retune("status", "--json").stdout)[0]["trials"]["completed"] == 1

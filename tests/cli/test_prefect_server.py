@@ -1,0 +1,171 @@
+"""A Prefect server of our own: shared by those who need it, stopped by the last, never in anybody's home."""
+
+import json
+import os
+import pty
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from retune_command import Retune
+
+from cli.prefect_server import prefect_server
+from retuner.errors import UserError
+from retuner.settings import read_settings
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+USE = """
+import sys
+from cli.prefect_server import prefect_server
+from retuner.settings import read_settings
+with prefect_server(read_settings()) as url:
+    print(url, flush=True)
+    sys.stdin.readline()
+"""
+
+
+class User:
+    """A process that uses the server until it is told to end."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RETUNER_HOME": str(folder / "retuner"),
+            "PYTHONPATH": str(CHECKOUT),
+        }
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, "-c", USE], env=environment, **pipes)
+
+    def url(self) -> str:
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> None:
+        self.process.communicate("\n", timeout=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=60)
+
+
+def server_pid(folder: Path) -> int:
+    return int(json.loads((folder / "retuner" / "prefect" / "server.json").read_text())["pid"])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+
+
+def test_two_users_share_a_server_and_the_last_one_stops_it(tmp_path):
+    first, second = User(tmp_path), User(tmp_path)
+    assert first.url() == second.url() != ""
+    pid = server_pid(tmp_path)
+    first.end()
+    assert is_alive(pid)
+    second.end()
+    assert not is_alive(pid)
+    assert not (tmp_path / "retuner" / "prefect" / "server.json").exists()
+    assert not (tmp_path / ".prefect").exists()
+
+
+def test_a_killed_user_leaves_a_server_that_the_next_one_takes_over(tmp_path):
+    killed = User(tmp_path)
+    url = killed.url()
+    killed.kill()
+    pid = server_pid(tmp_path)
+    assert is_alive(pid)
+    following = User(tmp_path)
+    assert following.url() == url
+    following.end()
+    assert not is_alive(pid)
+
+
+def test_a_server_that_was_killed_is_replaced(tmp_path):
+    first = User(tmp_path)
+    first.url()
+    os.killpg(server_pid(tmp_path), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while is_alive(server_pid(tmp_path)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    second = User(tmp_path)
+    assert second.url()
+    pid = server_pid(tmp_path)
+    second.end()
+    first.end()
+    assert not is_alive(pid)
+
+
+def test_a_run_leaves_its_own_server_only_when_every_end_is_recorded(tmp_path):
+    retune = Retune(tmp_path)  # without the address of a server
+    done = retune(*retune.search("--json", trials=8))
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(retune.home / "prefect" / "prefect.db")) as database:
+        states = Counter(database.execute("SELECT name, state_type FROM task_run"))
+    trials = {name: state for name, state in states if name.startswith("trial-")}
+    assert trials == {f"trial-{number:04d}": "COMPLETED" for number in range(8)}
+    assert {state for _, state in states} == {"COMPLETED"}
+    assert ("scale-back", "COMPLETED") in states
+    assert not (retune.home / "prefect" / "server.json").exists()
+    assert not (tmp_path / ".prefect").exists()
+
+
+def test_on_a_terminal_there_is_a_progress_bar(retune):
+    """A pseudo-terminal stands for the person's; what is drawn on it is what they see."""
+    screen, terminal = pty.openpty()
+    process = retune.start(*retune.search(trials=6), stderr=terminal)
+    os.close(terminal)
+    drawn = b""
+    with suppress(OSError):  # a terminal whose last user is gone answers with an error
+        while part := os.read(screen, 4096):
+            drawn += part
+    os.close(screen)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"6/6" in drawn
+    assert drawn.count(b"\x1b[2K") > 2  # a line that is drawn again and again
+    assert out.startswith("study")
+
+
+def test_a_port_that_another_program_has_is_refused(tmp_path, monkeypatch):
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = read_settings({"RETUNER_HOME": str(tmp_path)})
+        with pytest.raises(UserError, match=f"Port {port} is taken"), prefect_server(settings, port=port):
+            pytest.fail("it took the other program for a Prefect server")
+
+
+def test_a_start_that_is_interrupted_leaves_no_server(tmp_path):
+    user = User(tmp_path)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "retuner" / "prefect" / "server.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pid = server_pid(tmp_path)
+    user.process.send_signal(signal.SIGINT)
+    user.process.communicate(timeout=60)
+    assert not is_alive(pid)
+
+
+def test_an_api_that_does_not_answer_is_named(tmp_path, monkeypatch):
+    for name in ("PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    settings = read_settings({"RETUNER_HOME": str(tmp_path)})
+    with (
+        pytest.raises(UserError, match=r"Prefect API at 127\.0\.0\.1 .* unset PREFECT_API_URL"),
+        prefect_server(settings),
+    ):
+        pytest.fail("it went on without an API")

@@ -1,0 +1,157 @@
+"""`retune up` and `retune down`, and what a person does in between, through Prefect's API."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from station import Station, marked
+from webhook import BLOCK, Webhook
+
+
+@pytest.fixture(scope="module")
+def webhook(station: Station, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+    own = {"PREFECT_API_URL": station.api, "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+    hook = Webhook({**station.retune.environment, **own})
+    station.write_deployments(blocks=[BLOCK])
+    station.up()
+    yield hook
+    hook.close()
+
+
+def test_another_up_puts_in_place_what_prefect_yaml_says_now_and_nothing_twice(station, webhook):
+    """The fixture `webhook` has named its block in prefect.yaml and given `up` again."""
+    before = station.deployment("retune/local")
+    assert before["parameters"]["notify"]["blocks"] == [BLOCK]
+    processes = marked(station.retune.home)
+    addresses = station.up()
+    assert addresses["ui"] == f"http://127.0.0.1:{station.port}"
+    assert addresses["deployments"] == ["clean-up/every-15-minutes", "retune/azure-ml", "retune/dask", "retune/local"]
+    assert set(processes) <= set(marked(station.retune.home))
+    after = station.deployment("retune/local")
+    assert (after["id"], after["parameters"], len(after["schedules"])) == (before["id"], before["parameters"], 1)
+    names = [one["name"] for one in station.call("POST", "automations/filter", {})]
+    assert len(names) == len(set(names)) == 7
+
+
+def test_a_partial_override_over_rest_keeps_the_deployments_other_values(station):
+    trained = station.retune.trainings()
+    run = station.wait_for(station.trigger("retune/local", search={"trials": 2}))
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    study = station.retune.status()[0]
+    assert study["trials"]["completed"] == 2  # of the toy recipe, drawn at random: the deployment's
+    assert station.retune.trainings() - trained == 3
+
+
+def test_a_new_champion_and_a_failure_are_told_to_a_webhook(station, webhook):
+    station.wait_for(station.trigger("retune/local", model_name="told", search={"trials": 1}))
+    told = webhook.wait_for("retuner: told version 1 is the champion")
+    assert "There is no champion yet" in told
+    assert f"http://127.0.0.1:{station.port}/runs/flow-run/" in told
+    run = station.wait_for(station.trigger("retune/local", search={"trials": 2, "space": {"fails_at": 1}}))
+    assert run["state_type"] == "FAILED"
+    told = webhook.wait_for("retuner: retune-FAQ_ranker is Failed")
+    study = station.retune.status()[0]["study"]
+    assert told.startswith("retune of local: Failed\nUserError: ")  # which flow, which class
+    assert f"2 x ArithmeticError: step 1 went wrong; the latest is trial 1 ({study}-t0001-a1 on " in told
+    assert 'raise ArithmeticError(f"step {step} went wrong")\n' in told  # the last log lines
+    assert "next: what the training raises is not tried again" in told
+    assert told.endswith(f"http://127.0.0.1:{station.port}/runs/flow-run/{run['id']}")
+
+
+def test_a_notification_can_be_tried_and_a_refusal_is_said(station, webhook):
+    tried = station.retune("notify", "--test")
+    assert (tried.returncode, tried.stdout) == (0, f"The message through {BLOCK} was taken.\n")
+    assert webhook.subjects()[-1] == "retuner: test"
+    webhook.status = 500
+    refused = station.retune("notify", "--test", "--json")
+    webhook.status = 200
+    assert refused.returncode == 1
+    assert "did not arrive (it answered 500)" in json.loads(refused.stdout)["faults"][BLOCK]
+    missing = station.retune("notify", "--test", "--block", "slack-webhook/nobody")
+    assert missing.returncode == 1
+    assert "There is no block 'slack-webhook/nobody': make it in the Prefect UI" in missing.stdout
+
+
+def test_the_api_refuses_wrong_values_and_unknown_names(station):
+    assert station.refusal("retune/local", search={"trials": 0}) == (
+        409,
+        "Error creating flow run: Validation failed for field 'search.trials'. "
+        "Failure reason: 0 is less than the minimum of 1",
+    )
+    for wrong, name in (({"search": {"trails": 3}}, "trails"), ({"saerch": {}}, "saerch")):
+        status, words = station.refusal("retune/local", **wrong)
+        assert status == 409
+        assert f"'{name}' was unexpected" in words
+    assert "'a b' does not match" in station.refusal("retune/local", model_name="a b")[1]
+
+
+def test_a_second_retune_waits_or_is_refused_as_its_deployment_says(station):
+    before = len(station.retune.status())
+    first = station.trigger("retune/local", search={"trials": 100, "seed": 7})
+    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
+    waiting = station.trigger("retune/dask", search={"trials": 1})
+    station.wait_for(waiting, {"RUNNING"})
+    refused = station.retune(*station.retune.search(trials=1))
+    assert "Another retune of FAQ_ranker is at work" in refused.stderr
+    assert station.flow_run(waiting)["state_type"] == "RUNNING"
+    assert station.flow_run(first)["state_type"] == "RUNNING"
+    station.call("POST", f"flow_runs/{first}/set_state", {"state": {"type": "CANCELLING"}})  # as the UI's button
+    assert station.wait_for(first)["state_type"] == "CANCELLED"
+    assert station.wait_for(waiting)["state_type"] == "COMPLETED"
+
+
+def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_continues(station, webhook):
+    before = len(station.retune.status())
+    run = station.trigger("retune/local", search={"trials": 8, "seed": 5})
+    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
+    os.kill(lease_holder(station), signal.SIGKILL)
+    trained = station.retune.trainings()
+    left = station.retune.status()[0]
+    found = station.wait_for(station.trigger("clean-up/every-15-minutes"))
+    assert found["state_type"] == "COMPLETED"
+    assert station.wait_for(run)["state_type"] == "CRASHED"
+    assert "retry it in the UI" in webhook.wait_for("retuner: retune-FAQ_ranker is Crashed")
+    # one clean-up tells of both, or its schedule's has come between
+    webhook.wait_for("retuner: clean-up is CleanedUp", "The flow run retune-FAQ_ranker had no process any more.")
+    webhook.wait_for("retuner: clean-up is CleanedUp", f"continue with: retune run --resume {left['study']}")
+    study = station.retune.status()[0]
+    assert (study["study"], study["state"], study["trials"]["running"]) == (left["study"], "open", 0)
+    retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}  # as the UI's button
+    station.call("POST", f"flow_runs/{run}/set_state", retry)
+    station.wait_for(run, {"RUNNING"})
+    assert station.wait_for(run)["state_type"] == "COMPLETED"
+    after = station.retune.status()[0]
+    assert (after["study"], after["trials"]["completed"]) == (left["study"], 8)
+    assert station.retune.trainings() - trained <= (8 - left["trials"]["completed"]) + 1
+
+
+def test_a_schedule_really_starts_flow_runs(station):
+    """Clean-up is due every minute here, and the tests before this one took longer than that."""
+    wanted = {
+        "flow_runs": {"tags": {"all_": ["auto-scheduled", "clean-up"]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+    }
+    wait_until(lambda: station.call("POST", "flow_runs/filter", wanted))
+
+
+def newest(station: Station) -> dict[str, int]:
+    """The counters of the newest study."""
+    return station.retune.status()[0]["trials"]
+
+
+def lease_holder(station: Station) -> int:
+    return int(json.loads((station.retune.home / "leases" / "FAQ_ranker.json").read_text())["pid"])
+
+
+def wait_until(condition, *, seconds: float = 120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.3)
+
+
+def test_the_kinds_of_block_that_hold_credentials_are_offered_in_the_ui(station):
+    kinds = {kind["slug"] for kind in station.call("POST", "block_types/filter", {})}
+    assert kinds >= {"retuner-blob-sas", "azure-blob-storage-credentials", "azureml-credentials"}

@@ -1,0 +1,112 @@
+"""Faults around everything that `retune up` starts: its Prefect server, its worker, and its end in mid-search."""
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from station import Station, marked
+from what_holds import ALL, completed, wait_until
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up(station: Station) -> None:
+    station.up()
+
+
+def start_and_wait(station: Station, *, trials: int, seed: int) -> str:
+    """A flow run in mid-search; its id."""
+    before = len(station.retune.status())
+    run = station.trigger("retune/local", search={"trials": trials, "seed": seed})
+    wait_until(lambda: len(station.retune.status()) > before and completed(station.retune), "a completed trial")
+    return run
+
+
+def test_the_prefect_server_is_killed_in_mid_search_and_comes_back(station: Station):
+    trained = station.retune.trainings()
+    run = start_and_wait(station, trials=30, seed=21)
+    server = json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"]
+    os.kill(server, signal.SIGKILL)
+    ended = station.wait_for(run)
+    assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
+    assert completed(station.retune) == 30
+    assert station.retune.trainings() - trained == 31  # and the final training
+    assert json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"] != server
+
+
+@pytest.mark.skipif(not ALL, reason="takes minutes: make faults")
+def test_what_was_due_while_the_worker_stood_still_is_made_up_for(station: Station):
+    """Clean-up is due every minute here."""
+    with standing_still(worker_of(station)):
+        wait_until(lambda: scheduled(station, "Late"), "a clean-up that is late", seconds=180)
+        [late, *_] = scheduled(station, "Late")
+    assert station.wait_for(late)["state_type"] == "COMPLETED"
+
+
+@pytest.mark.skipif(not ALL, reason="takes minutes: make faults")
+def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(station: Station):
+    run = start_and_wait(station, trials=30, seed=22)
+    killed = worker_of(station)
+    killed.kill()
+    assert station.wait_for(run)["state_type"] == "COMPLETED"
+    assert completed(station.retune) == 30
+    assert station.wait_for(station.trigger("clean-up/every-15-minutes"))["state_type"] == "COMPLETED"
+    assert worker_of(station).pid != killed.pid
+
+
+@pytest.mark.skipif(not ALL, reason="takes minutes: make faults")
+def test_prefects_locked_database_holds_a_flow_run_up_and_that_is_all(station: Station):
+    run = start_and_wait(station, trials=30, seed=23)
+    database = station.retune.home / "prefect" / "prefect.db"
+    with closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        time.sleep(15)
+        other.execute("ROLLBACK")
+    assert station.wait_for(run)["state_type"] == "COMPLETED"
+    assert completed(station.retune) == 30
+
+
+def test_down_stops_a_flow_run_and_leaves_no_process(station: Station):
+    run = start_and_wait(station, trials=40, seed=9)
+    station.down()
+    assert marked(station.retune.home) == []
+    study = station.retune.status()[0]
+    assert (study["state"], study["trials"]["running"]) == ("open", 0)
+    assert flow_run_state(station.retune.home, run) == "CANCELLED"
+    assert "Nothing is up" in station.retune("down").stdout
+
+
+def worker_of(station: Station) -> psutil.Process:
+    return next(
+        one for one in map(psutil.Process, marked(station.retune.home)) if {"worker", "start"} <= set(one.cmdline())
+    )
+
+
+@contextmanager
+def standing_still(process: psutil.Process) -> Iterator[None]:
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+def scheduled(station: Station, state: str) -> list[str]:
+    """Flow runs of clean-up, made by its schedule, in that state."""
+    wanted = {"tags": {"all_": ["auto-scheduled", "clean-up"]}, "state": {"name": {"any_": [state]}}}
+    return [one["id"] for one in station.call("POST", "flow_runs/filter", {"flow_runs": wanted})]
+
+
+def flow_run_state(home: Path, id_: str) -> str:
+    """As the database has it: the server is gone."""
+    with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
+        rows = database.execute(
+            "SELECT state_type FROM flow_run WHERE replace(id, '-', '') = ?", [id_.replace("-", "")]
+        )
+        return str(rows.fetchone()[0])

@@ -1,0 +1,34 @@
+"""What must be so after every fault."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from retune_command import Retune
+
+ALL = os.environ.get("RETUNER_FAULTS") == "all"
+"""`make faults`: everything; else the short part."""
+
+
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def completed(retune: Retune) -> int:
+    """Trials of the newest study that the ledger calls completed."""
+    studies = retune.status() if (retune.home / "ledger.sqlite").exists() else []
+    return int(studies[0]["trials"]["completed"]) if studies else 0
+
+
+def assert_only_whole_entries(home: Path) -> None:
+    """Every dataset that has a name has all its files, with the content that the manifest names."""
+    for manifest in [*home.glob("datasets/*/manifest.json"), *home.glob("store/datasets/*/manifest.json")]:
+        for name, entry in json.loads(manifest.read_text())["files"].items():
+            content = (manifest.parent / name).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == entry["sha256"], f"{manifest.parent.name}/{name}"

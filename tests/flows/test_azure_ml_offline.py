@@ -1,0 +1,145 @@
+"""The whole flow with jobs that really run on emulated nodes: the same trials as on Dask, and no secret anywhere."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from azure_ml_emulator import FaultKind, FaultRule
+from azure_ml_emulator.client import SDK_WARNINGS
+from azure_retune import AzureRetune, emulated
+from retune_command import Retune
+
+from retuner.search.ledger import Ledger
+from retuner.search.records import TrialRecord
+
+pytestmark = SDK_WARNINGS
+TRIALS = 3
+GROUPS = {
+    "recipe": "faq_ranker",
+    "data": {"source": "sample"},
+    "search": {
+        "trials": TRIALS,
+        "sampler": "random",
+        "stopping": "none",
+        "seed": 7,
+        "space": {"trees": {"low": 5, "high": 9}},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A retune that has come to its end."""
+
+    retune: AzureRetune
+    document: dict
+    words: str
+    """Everything that it printed."""
+    secrets: set[str]
+    """Every value that was ever in the workspace's key vault, and the service principal's password."""
+    stored: dict[str, bytes]
+    """Every blob that is left in the storage account, by its name."""
+
+
+@pytest.fixture(scope="module")
+def done(azurite_https, tmp_path_factory) -> Iterator[Done]:
+    folder = tmp_path_factory.mktemp("offline")
+    with emulated(azurite_https) as emulator:
+        # what a node logs is readable once its run is long over
+        emulator.faults.add(FaultRule("POST", "/metric/.*/batch$", FaultKind.LATE_METRICS, times=1000, seconds=600))
+        retune = AzureRetune(folder, emulator, azurite_https)
+        process = retune.start(*retune.azure("--json", trials=TRIALS, nodes=2, **GROUPS))
+        seen, ended = {emulator.environment["AZURE_CLIENT_SECRET"]}, threading.Event()
+        watch = threading.Thread(target=_collect, args=(emulator, seen, ended))
+        watch.start()
+        out, err = process.communicate(timeout=600)
+        ended.set()
+        watch.join()
+        assert process.returncode == 0, err
+        stored = dict(_blobs(azurite_https, [retune.container, "azureml", "snapshots"]))
+        yield Done(retune, json.loads(out), out + err, seen, stored)
+
+
+def _collect(emulator, seen: set[str], ended: threading.Event) -> None:
+    while not ended.wait(0.1):
+        seen.update(emulator.inspect(lambda service: list(service.state.secrets.values())))
+
+
+def _blobs(azurite, containers: list[str]) -> Iterator[tuple[str, bytes]]:
+    for name in containers:
+        container = azurite.client().get_container_client(name)
+        for blob in container.list_blobs():
+            yield f"{name}/{blob.name}", container.download_blob(blob.name).readall()
+
+
+def trials(home: Path, study: str) -> list[TrialRecord]:
+    with Ledger(f"sqlite:///{home / 'ledger.sqlite'}") as ledger:
+        return ledger.trials(study)
+
+
+def test_the_same_seed_gives_the_trials_values_and_best_parameters_of_the_dask_target(done, tmp_path):
+    dask = Retune(tmp_path)
+    file = tmp_path / "parameters.json"
+    file.write_text(json.dumps({**GROUPS, "compute": {"target": "dask", "nodes": 2, "threads": 1}}))
+    ended = dask("run", "--parameters", str(file), "--json")
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+
+    def told(home: Path, study: str) -> list[tuple]:
+        return [(trial.number, trial.parameters, trial.value, trial.reports) for trial in trials(home, study)]
+
+    assert told(done.retune.home, done.document["study"]) == told(dask.home, document["study"])
+    assert done.document["best"] == document["best"]
+    assert done.document["test"] == document["test"]
+    assert done.document["dataset"] == document["dataset"]
+
+
+def test_the_model_is_registered_in_the_workspace_as_its_champion(done):
+    assert done.document["model"] | {"uri": None} == {
+        "name": "FAQ_ranker",
+        "version": "1",
+        "champion": True,
+        "uri": None,
+    }
+    models = done.retune.emulator.inspect(lambda service: list(service.state.models))
+    assert models == ["FAQ_ranker:1"]
+
+
+def test_metrics_that_come_late_are_not_missed(done):
+    for trial in trials(done.retune.home, done.document["study"]):
+        assert trial.reports, "they came with the result"
+
+
+def test_nothing_is_left_running_or_kept(done):
+    def left(service):
+        runs = [run.id for run in service.state.runs.values() if not run.is_finished()]
+        return runs, service.clusters["retuner"].minimum, dict(service.state.secrets)
+
+    assert done.retune.emulator.inspect(left) == ([], 0, {})
+
+
+def test_no_secret_is_in_what_was_written_printed_stored_or_told_to_azure(done):
+    """Ledger, Prefect's database with its logs and artifacts, snapshots, caches; the store; what Azure ML keeps."""
+    kept = done.retune.emulator.inspect(
+        lambda service: (
+            [[run.definition, run.tags, run.properties, run.fields, run.error] for run in service.state.runs.values()]
+            + [service.state.models, service.state.environments, service.state.assets]
+        )
+    )
+    places = {
+        "what was printed": done.words.encode(),
+        "the run history": json.dumps(kept, default=str).encode(),
+        **done.stored,
+        **{str(file): file.read_bytes() for file in done.retune.folder.rglob("*") if file.is_file()},
+    }
+    assert [name for name in places if name.endswith("prefect.db")], "Prefect's database was looked into"
+    assert [name for name in places if name.endswith("std_log.txt")], "and the logs of the nodes"
+    signatures = {value.partition("sig=")[2].partition("&")[0] for value in done.secrets if "sig=" in value}
+    secrets = done.secrets | signatures | {unquote(signature) for signature in signatures}
+    assert len(secrets) >= 5, "the password, two signatures and what signs in them"
+    found = [(name, secret[:4]) for name, content in places.items() for secret in secrets if secret.encode() in content]
+    assert found == []

@@ -1,0 +1,63 @@
+"""The flow clean-up, after a retune from the command line was killed: no worker is there to tell of its end."""
+
+import subprocess
+import sys
+import time
+
+from retune_command import Retune, ask_api
+
+CLEAN_UP = "from flows.clean_up import clean_up; print(clean_up(return_state=True).message)"
+
+
+def clean_up(retune: Retune) -> str:
+    """The last message of one clean-up in that home."""
+    environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
+    done = subprocess.run(
+        [sys.executable, "-c", CLEAN_UP],
+        env=environment,
+        cwd=retune.folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def states(api: str, path: str, query: dict) -> set[str]:
+    return {one["state_type"] for one in ask_api(api, path, query)}
+
+
+def wait_until_settled(api: str, this: dict) -> None:
+    """Until the server has written what it was told before the kill: the rows of task runs lag behind."""
+    known, since = -1, time.monotonic()
+    while time.monotonic() - since < 5:
+        count = len(ask_api(api, "task_runs/filter", this))
+        if count != known:
+            known, since = count, time.monotonic()
+        time.sleep(0.3)
+
+
+def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, api):
+    process = retune.start(*retune.search(trials=60, space={"delay": 1}))
+    deadline = time.monotonic() + 120
+    while retune.trainings() < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    [lock] = (retune.home / "flow-runs").glob("*.lock")
+    assert "Nothing was left behind" in clean_up(retune)  # it is alive
+    process.kill()
+    process.communicate()
+
+    this = {"flow_runs": {"id": {"any_": [lock.stem]}}}
+    wait_until_settled(api, this)
+    assert retune.status()[0]["trials"]["running"] > 0
+    told = clean_up(retune)
+    study = retune.status()[0]
+    assert "The flow run retune-FAQ_ranker had no process any more." in told
+    assert "Its last log lines:\n    " in told
+    assert f"continue with: retune run --resume {study['study']}" in told
+    assert (study["state"], study["trials"]["running"]) == ("open", 0)
+    assert states(api, "flow_runs/filter", this) == {"CRASHED"}
+    assert not states(api, "task_runs/filter", this) & {"RUNNING", "PENDING"}
+    assert "Nothing was left behind" in clean_up(retune)

@@ -1,0 +1,199 @@
+"""The whole flow through the command line: real processes, a real Prefect server, a real Dask cluster."""
+
+import json
+import os
+import signal
+import time
+from html import unescape
+from pathlib import Path
+
+import pytest
+from retune_command import Retune, ask_api
+from webhook import BLOCK, Webhook
+
+DOCUMENT = {"dataset", "study", "flow_run", "trials", "best", "test", "model", "seconds"}
+
+
+def wait_for(condition, what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def children_of(session_leader: int) -> list[int]:
+    """Live processes that descend from a process that has died: told by the RETUNER_HOME they were given."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                stat = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(stat[3]) == session_leader and stat[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def run_document(retune: Retune, *arguments: str) -> dict:
+    done = retune(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
+    document = run_document(retune, *retune.search(trials=4))
+    assert document.keys() >= DOCUMENT
+    assert document["trials"] == {"asked": 4, "completed": 4, "pruned": 0, "failed": 0}
+    assert document["model"] == {
+        "name": "FAQ_ranker",
+        "version": "1",
+        "champion": True,
+        "uri": "models:/FAQ_ranker/1",
+    }
+    assert document["seconds"].keys() == {"total", "prepare", "search", "retrain", "evaluate", "report"}
+    assert 0 < document["best"]["value"] <= 1
+    assert document["decision"] in unescape(Path(document["report"]).read_text())
+    assert retune.trainings() == 5  # four trials and the final training
+
+    tasks = ask_api(api, "task_runs/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
+    names = {task["name"]: task["state_name"] for task in tasks}
+    stages = ["plan", "prepare", "open-study", "scale-up", "aggregate", "evaluate", "write-evaluation", "register"]
+    expected = [
+        *stages,
+        "scale-back",
+        "store-manifest.json",
+        "store-rows.parquet",
+        *(f"trial-{n:04d}" for n in range(4)),
+    ]
+    assert {names.get(name) for name in expected} == {"Completed"}
+    artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
+    assert {one["key"] for one in artifacts} == {
+        f"{kind}-faq-ranker" for kind in ("plan", "progress", "leaderboard", "report", "summary")
+    }
+
+    answer = retune("ask", "anything", "--json")
+    assert json.loads(answer.stdout)["answers"][0]["question"] == "anything"
+    assert retune.status()[0]["state"] == "finished"
+
+
+def test_a_report_that_cannot_be_made_is_a_warning(retune):
+    reports = retune.home / "store" / "reports"
+    reports.parent.mkdir(parents=True)
+    reports.write_text("in the way")
+    done = retune(*retune.search(trials=2), "--json")
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["report"], json.loads(done.stdout)["model"]["version"]) == (None, "1")
+    assert "No report was made" in done.stderr
+
+
+def test_a_second_run_reuses_the_dataset_and_keeps_an_equal_champion(retune):
+    first = run_document(retune, *retune.search(trials=2))
+    datasets = retune.home / "datasets"
+    built = {file: file.stat().st_mtime_ns for file in datasets.rglob("*.parquet")}
+    second = run_document(retune, *retune.search(trials=2))
+    assert second["dataset"] == first["dataset"]
+    assert {file: file.stat().st_mtime_ns for file in datasets.rglob("*.parquet")} == built
+    assert second["study"] == first["study"].removesuffix("1") + "2"
+    assert second["best"] == first["best"]
+    assert second["model"]["version"] is None
+    assert "not better" in second["decision"]
+
+
+def test_after_a_kill_nothing_completed_is_trained_twice(retune, tmp_path_factory, api):
+    undisturbed = run_document(other := Retune(tmp_path_factory.mktemp("undisturbed"), api), *other.search(trials=6))
+    process = retune.start(*retune.search(trials=6))
+    wait_for(lambda: completed(retune) >= 2, "two completed trials")
+    process.kill()
+    process.communicate()
+    before = completed(retune)
+    started = retune.trainings()
+    document = run_document(retune, *retune.search(trials=6))
+    assert document["study"] == retune.status()[0]["study"]
+    assert len(retune.status()) == 1
+    assert document["trials"] == {"asked": 6, "completed": 6, "pruned": 0, "failed": 0}
+    assert retune.trainings() - started <= (6 - before) + 1
+    quality = [one["best"]["params"]["quality"] for one in (document, undisturbed)]
+    assert quality[0] == quality[1]
+
+
+def completed(retune: Retune) -> int:
+    studies = retune.status() if (retune.home / "ledger.sqlite").exists() else []
+    return studies[0]["trials"]["completed"] if studies else 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
+    process = retune.start(*retune.search(trials=8))
+    wait_for(lambda: completed(retune) >= 1, "a completed trial")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "retune run --resume" in err
+    study = retune.status()[0]
+    assert (study["state"], study["trials"]["running"]) == ("open", 0)
+    document = run_document(retune, "run", "--resume", "--trials", "3")
+    assert document["study"] == study["study"]
+    assert document["trials"]["completed"] >= 3
+
+
+def test_a_search_whose_trials_all_fail_says_why_and_tells(retune, api, tmp_path):
+    """Without a deployment no server watches: its own process sends the notification."""
+    hook = Webhook({**retune.environment, "PREFECT_HOME": str(tmp_path / "prefect")})
+    done = retune(*retune.search("--notify", f'["{BLOCK}"]', trials=4, space={"fails_at": 1}))
+    hook.close()
+    assert done.returncode == 1
+    assert "ArithmeticError: step 1 went wrong" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    study = retune.status()[0]
+    assert study["state"] == "failed"
+    logged = [line["message"] for line in ask_api(api, "logs/filter", {"sort": "TIMESTAMP_DESC", "limit": 200})]
+    told = [line for line in logged if line.startswith(f"The last lines that {study['study']}-t0000-a1")]
+    assert told[0].endswith("ArithmeticError: step 1 went wrong")
+    told = hook.wait_for("retuner: retune-FAQ_ranker failed")
+    assert f"4 x ArithmeticError: step 1 went wrong; the latest is trial 3 ({study['study']}-t0003-a1 on " in told
+    assert "/runs/flow-run/" in told
+
+
+def test_a_second_retune_of_the_model_is_refused(retune):
+    process = retune.start(*retune.search(trials=8))
+    wait_for(lambda: retune.trainings() >= 1, "a training")
+    refused = retune(*retune.search(trials=8))
+    assert refused.returncode == 1
+    assert "Another retune of FAQ_ranker is at work" in refused.stderr
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+def test_a_study_of_other_data_or_space_is_not_resumed(retune):
+    process = retune.start(*retune.search(trials=8))
+    wait_for(lambda: completed(retune) >= 1, "a completed trial")
+    process.kill()
+    process.communicate()
+    study = retune.status()[0]["study"]
+    refused = retune(*retune.search("--resume", study, "--seed", "5", trials=8))
+    assert refused.returncode == 1
+    assert "seed (0, now 5)" in refused.stderr
+    narrower = {"quality": {"low": 0.5, "high": 0.9}}
+    refused = retune(*retune.search("--resume", study, trials=8, space=narrower))
+    assert refused.returncode == 1
+    assert "because these differ: space.quality ({" in refused.stderr
+    assert "'high': 0.9" in refused.stderr
+    assert "space.steps" not in refused.stderr
+    refused = retune("run", "--resume", study, "--recipe", "faq_ranker", "--space", "{}")
+    assert refused.returncode == 1
+    assert "dataset (dataset-" in refused.stderr
+
+
+def test_a_retune_that_would_repeat_the_last_one_starts_nothing(retune):
+    first = run_document(retune, *retune.search(trials=2))
+    trained = retune.trainings()
+    second = run_document(retune, *retune.search("--skip-if-unchanged", "true", trials=2))
+    assert second["study"] == first["study"]
+    assert second["decision"].startswith(f"Nothing changed since {first['study']}")
+    assert retune.trainings() == trained
+    assert len(retune.status()) == 1
+    other = run_document(retune, *retune.search("--skip-if-unchanged", "true", "--seed", "1", trials=2))
+    assert other["study"] != first["study"]
+    assert retune.trainings() > trained

@@ -1,0 +1,126 @@
+"""The whole flow on an emulated workspace, through the command line: killed, stopped, and refused."""
+
+import signal
+import time
+
+import pytest
+from azure_ml_emulator import FaultKind, FaultRule
+from azure_ml_emulator.client import until
+from azure_retune import AzureRetune, emulated
+from azure_study import play
+from retune_command import ask_api
+
+NODES, TRIALS = 16, 96
+STOP_SECONDS = 60
+
+
+@pytest.fixture
+def start(azurite_https, tmp_path, api):
+    """Makes the command; its nodes play a training of so many seconds."""
+    opened = []
+
+    def make(seconds: float, **options) -> AzureRetune:
+        settings = {"execute": False, "script": lambda run: play(run, seconds=seconds), **options}
+        opened.append(emulated(azurite_https, **settings))
+        return AzureRetune(tmp_path, opened[-1].__enter__(), azurite_https, api)
+
+    yield make
+    for emulator in opened:
+        emulator.__exit__(None, None, None)
+
+
+def jobs(retune: AzureRetune) -> list[str]:
+    """Every job that was ever started."""
+    return retune.emulator.inspect(lambda service: [run.id for run in service.state.runs.values() if run.definition])
+
+
+def wait_for_trials(retune: AzureRetune, count: int) -> None:
+    until(lambda: (retune.home / "ledger.sqlite").exists() and completed(retune) >= count, seconds=240)
+
+
+def completed(retune: AzureRetune) -> int:
+    studies = retune.status()
+    return studies[0]["trials"]["completed"] if studies else 0
+
+
+def assert_given_back(retune: AzureRetune) -> None:
+    state = retune.emulator.inspect(lambda service: (service.clusters["retuner"].minimum, dict(service.state.secrets)))
+    assert state == (0, {})
+    alive = retune.emulator.inspect(lambda s: [run.id for run in s.state.runs.values() if not run.is_finished()])
+    assert alive == []
+
+
+def test_after_a_kill_the_live_runs_are_adopted_and_nothing_is_submitted_twice(start, api):
+    retune = start(4.0, quota_cores=NODES * 8)
+    arguments = retune.azure(trials=TRIALS, nodes=NODES)
+    process = retune.start(*arguments)
+    wait_for_trials(retune, 20)
+    process.kill()
+    process.communicate()
+    assert retune.emulator.inspect(lambda service: service.clusters["retuner"].minimum) == 1
+    started = len(jobs(retune))
+    assert started < TRIALS
+
+    document = retune.document(*arguments)
+    assert document["trials"] == {"asked": TRIALS, "completed": TRIALS, "pruned": 0, "failed": 0}
+    assert document["model"]["champion"] is True
+    assert len(jobs(retune)) == TRIALS + 1  # and the final training
+    assert not [job for job in jobs(retune) if not job.endswith("-a1")], "a trial was tried twice"
+    assert len(retune.emulator.record.requests("POST", "/snapshotrun$")) <= TRIALS + 2  # one may have been on its way
+    assert retune.emulator.inspect(lambda service: service.clusters["retuner"].most_running) <= NODES
+    assert_given_back(retune)
+    link = ask_api(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["jobs-faq-ranker"]}}})[-1]
+    assert f"https://ml.azure.com/runs/{document['study']}" in link["data"]
+
+
+def test_a_stop_cancels_the_runs_and_gives_the_nodes_back_within_a_minute(start):
+    retune = start(30.0)
+    arguments = retune.azure(trials=6, nodes=2)
+    process = retune.start(*arguments)
+    until(lambda: len(jobs(retune)) == 2, seconds=240)
+    process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert time.monotonic() - asked < STOP_SECONDS
+    assert "retune run --resume" in err
+    assert_given_back(retune)
+    assert [study["state"] for study in retune.status()] == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("compute", "options", "words"),
+    [
+        ({"workspace": "elsewhere"}, {}, "compute.workspace"),
+        ({"vm_size": "Standard_Z9"}, {}, "no VM size Standard_Z9: set compute.vm_size"),
+        ({"max_nodes": 16}, {"quota_cores": 24}, "need 48 vCPU, and 24 are available"),
+        ({"min_nodes": 5, "max_nodes": 2}, {}, "set compute.min_nodes to 2 or less"),
+        ({}, {"not_actions": ("*/computes/write",)}, "'AzureML Compute Operator'"),
+        ({"workspace": None}, {}, "set compute.workspace"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_before_anything_is_created(start, compute, options, words):
+    retune = start(0.1, **options)
+    place = retune.place(nodes=4)
+    done = retune(*retune.azure(trials=6, nodes=4, compute={**place["compute"], **compute}))
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.strip().splitlines()[-1]
+    assert words in last
+    assert "Traceback" not in done.stderr
+    assert retune.emulator.inspect(lambda service: (service.clusters, service.state.runs)) == ({}, {})
+    assert retune.status() == []
+
+
+def test_an_identity_without_any_role_is_told_which(start):
+    retune = start(0.1)
+    retune.emulator.faults.add(FaultRule("GET", "/workspaces/emulated$", FaultKind.FORBIDDEN, times=1000))
+    done = retune(*retune.azure(trials=2, nodes=2))
+    assert done.returncode == 1
+    assert "AzureML Data Scientist" in done.stderr.strip().splitlines()[-1]
+
+
+def test_jobs_on_azure_ml_want_blob_storage(start):
+    retune = start(0.1)
+    done = retune(*retune.azure(trials=2, nodes=2, storage={"kind": "folder"}))
+    assert done.returncode == 1
+    assert "name a container in storage.container" in done.stderr

@@ -1,0 +1,64 @@
+"""The command `retune` in a process of its own, as a person or cron starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+TESTS = Path(__file__).resolve().parent
+FIXED = {"steps": 6, "delay": 0.1, "fails_at": 0}
+
+
+class Retune:
+    """Commands in one RETUNER_HOME, with a Prefect API that is running or one of their own."""
+
+    def __init__(self, folder: Path, api: str | None = None) -> None:
+        self.folder = folder
+        self.home = folder / "retuner"
+        self.record = folder / "trainings.txt"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RETUNER_HOME": str(self.home),
+            "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
+            "TOY_RECORD": str(self.record),
+        }
+        if api is not None:
+            self.environment["PREFECT_API_URL"] = api
+
+    def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+        """Start a command; both outputs are pipes unless `stderr` is told."""
+        command = [sys.executable, "-m", "cli.main", *arguments]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": stderr, "text": True}
+        return subprocess.Popen(command, env=self.environment, cwd=self.folder, **pipes)
+
+    def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def search(self, *arguments: str, trials: int = 6, space: dict[str, Any] | None = None) -> tuple[str, ...]:
+        """Arguments of a small search of the toy recipe: random, nothing stopped early."""
+        values = json.dumps({**FIXED, **(space or {})})
+        recipe = ("--recipe", "toy_recipe.recorded:recipe", "--sampler", "random", "--stopping", "none")
+        return ("run", *recipe, "--trials", str(trials), "--nodes", "2", "--space", values, *arguments)
+
+    def status(self) -> list[dict[str, Any]]:
+        """What `retune status --json` says."""
+        return json.loads(self("status", "--json").stdout)
+
+    def trainings(self) -> int:
+        """Trainings that began so far, by the training code's own records."""
+        return len(self.record.read_text().splitlines()) if self.record.exists() else 0
+
+
+def ask_api(api: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """POST to Prefect's API; GET where there is no body."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(f"{api}/{path}", data, {"Content-Type": "application/json"})
+    with urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read())

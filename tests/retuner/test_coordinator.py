@@ -1,0 +1,637 @@
+"""The coordinator, with a target in memory that does the work."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_target import FakeTarget
+
+from retuner.cost.purse import Purse
+from retuner.cost.spending import Rates
+from retuner.errors import FatalError, RetryableError, UserError
+from retuner.search.budget import SearchBudget
+from retuner.search.coordinator import Coordinator
+from retuner.search.ledger import Ledger
+from retuner.search.patience import Pace, Patience
+from retuner.search.progress import Progress
+from retuner.search.records import StudyIdentity, StudyRecord, TrialRecord, best_trial
+from retuner.search.space import validate_space
+from retuner.search.states import StudyState, TrialState
+from retuner_training.job import Job
+
+PACE = Pace(shortest=0.001, longest=0.002, longest_after_error=0.002, patience=0.2, stop=0.2, close=0.2)
+SPACE = validate_space({"x": {"type": "float", "low": 0, "high": 1}})
+IDENTITY = StudyIdentity(
+    dataset="d",
+    recipe="r",
+    snapshot="s",
+    metric="gain@1",
+    direction="maximize",
+    space=SPACE,
+    sampler="random",
+    stopping="none",
+    delay=1,
+    interval=1,
+    seed=0,
+)
+
+
+class Bench:
+    """One ledger, and the coordinators that work on it one after the other."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.study: StudyRecord
+
+    def coordinator(self, target: FakeTarget, *, trials: int = 6, **options: Any) -> Coordinator:
+        """A coordinator of the open study; options of the identity, the budget and the coordinator by name."""
+        identity = {name: options.pop(name) for name in list(options) if hasattr(IDENTITY, name)}
+        limits = {name: options.pop(name) for name in list(options) if hasattr(SearchBudget(1), name)}
+        self.study = self.ledger.open_study(replace(IDENTITY, **identity), "FAQ", trials=trials)
+        budget = SearchBudget(trials, **limits)
+
+        def make_job(name: str, parameters: dict[str, Any]) -> Job:
+            return Job(name, self.study.name, "r", parameters, "d", "o", seconds=budget.seconds_per_trial)
+
+        return Coordinator(
+            self.ledger, self.study, target=target, budget=budget, make_job=make_job, **{"pace": PACE, **options}
+        )
+
+    def run(self, target: FakeTarget, **options: Any) -> Progress:
+        return self.coordinator(target, **options).run()
+
+    def run_until(self, target: FakeTarget, reached: Callable[[], bool], **options: Any) -> None:
+        """Run as a process that is killed once `reached()`: from then on it does nothing, not even cleaning up."""
+        frozen = threading.Event()
+
+        def freeze() -> None:
+            if reached():
+                frozen.set()
+                threading.Event().wait()
+
+        target.on_poll = freeze
+        threading.Thread(target=self.coordinator(target, **options).run, daemon=True).start()
+        assert frozen.wait(20)
+        target.on_poll = None
+
+    def trials(self) -> list[TrialRecord]:
+        return self.ledger.trials(self.study.name)
+
+    def states(self) -> list[str]:
+        return [trial.state.value for trial in self.trials()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        yield Bench(ledger)
+
+
+def falling_out(numbers: set[int]) -> Callable[[dict[str, Any]], list[float]]:
+    """Trainings of which those raise that are submitted at these places."""
+    calls = iter(range(10_000))
+
+    def curve(parameters: dict[str, Any]) -> list[float]:
+        if next(calls) in numbers:
+            raise ValueError("bad leaf")
+        return [parameters["x"]] * 3
+
+    return curve
+
+
+# the plain case
+
+
+def test_all_trials_complete_and_the_ledger_holds_their_results(bench):
+    progress = bench.run(FakeTarget(nodes=2))
+    trials = bench.trials()
+    assert progress.counters == {"asked": 6, "running": 0, "completed": 6, "pruned": 0, "failed": 0}
+    for trial in trials:
+        assert trial.value == pytest.approx(trial.parameters["x"])
+        assert trial.metrics == {"gain@1": trial.value}
+        assert [step for step, _ in trial.reports] == [10, 20, 30, 40, 50]
+        assert [a.job for a in trial.attempts] == [f"{bench.study.name}-t{trial.number:04d}-a1"]
+        assert trial.attempts[0].node == "node-1"
+        assert trial.attempts[0].ended >= trial.attempts[0].started
+    best = best_trial(trials, "maximize")
+    assert (progress.best_trial, progress.best_value) == (best.number, best.value)
+    assert progress.best_parameters == best.parameters
+    assert bench.ledger.study(bench.study.name).stages["search"]["best_trial"] == best.number
+
+
+def test_minimizing_finds_the_smallest(bench):
+    progress = bench.run(FakeTarget(), direction="minimize")
+    assert progress.best_value == min(trial.value for trial in bench.trials())
+
+
+def test_every_node_is_used_and_no_more_than_the_budget_allows(bench):
+    all_nodes, limited = FakeTarget(nodes=3), FakeTarget(nodes=3)
+    bench.run(all_nodes)
+    bench.run(limited, parallel=2, seed=1)
+    assert (all_nodes.busiest, limited.busiest) == (3, 2)
+
+
+def test_the_number_of_nodes_does_not_change_the_trials(bench):
+    drawn = {}
+    for nodes in (1, 4):
+        bench.run(FakeTarget(nodes=nodes, speed=nodes), trials=12)
+        drawn[nodes] = [(trial.parameters, trial.value) for trial in bench.trials()]
+        bench.ledger.update_study(bench.study.name, state=StudyState.FINISHED)
+    assert drawn[1] == drawn[4]
+
+
+def test_a_grid_ends_where_all_its_combinations_are_tried(bench):
+    coordinator = bench.coordinator(FakeTarget(), sampler="grid", trials=10)
+    coordinator.run()
+    assert sorted(trial.parameters["x"] for trial in bench.trials()) == [0.0, 0.5, 1.0]
+    assert coordinator.wait(3) is None
+
+
+def test_a_state_is_in_the_ledger_before_the_target_hears_of_it(bench):
+    target, seen = FakeTarget(nodes=2), []
+    submit = target.submit
+
+    def look_then_submit(job: Job) -> None:
+        trial = next(trial for trial in bench.trials() if trial.attempts[-1].job == job.name)
+        seen.append((trial.state, trial.parameters == job.parameters))
+        submit(job)
+
+    target.submit = look_then_submit
+    bench.run(target)
+    assert seen == [(TrialState.SUBMITTED, True)] * 6
+
+
+# waiting
+
+
+def test_whoever_waits_gets_each_trial_from_the_thread_that_runs(bench):
+    coordinator, got = bench.coordinator(FakeTarget(nodes=2)), {}
+    waiters = [threading.Thread(target=lambda n=n: got.update({n: coordinator.wait(n)})) for n in range(7)]
+    for waiter in waiters:
+        waiter.start()
+    coordinator.run()
+    for waiter in waiters:
+        waiter.join(10)
+    assert [got[n].number for n in range(6)] == list(range(6))
+    assert got[6] is None
+
+
+def test_a_trial_is_in_the_ledger_before_whoever_waits_hears_of_it(bench):
+    coordinator, written = bench.coordinator(FakeTarget(), trials=1), []
+    waiter = threading.Thread(target=lambda: written.append((coordinator.wait(0), bench.trials()[0])))
+    waiter.start()
+    coordinator.run()
+    waiter.join(10)
+    assert written[0][0] == written[0][1]
+
+
+def test_progress_is_told_as_it_changes(bench):
+    heard = []
+    bench.run(FakeTarget(), on_change=heard.append)
+    assert [p.counters["completed"] for p in heard if p.counters["running"] == 0][-1] == 6
+    assert heard[0].counters == {"asked": 1, "running": 1, "completed": 0, "pruned": 0, "failed": 0}
+
+
+# stopping rules
+
+
+@pytest.mark.parametrize("stopping", ["median", "asha"])
+def test_weak_trials_are_pruned_in_the_first_wave(bench, stopping):
+    target = FakeTarget(nodes=6)
+    progress = bench.run(target, stopping=stopping, delay=2)
+    pruned = [trial for trial in bench.trials() if trial.state is TrialState.PRUNED]
+    assert progress.counters["pruned"] == len(pruned) >= 2
+    assert len(target.submitted) == target.busiest == 6
+    for trial in pruned:
+        assert trial.value == trial.reports[-1][1] < progress.best_value
+        assert len(trial.reports) < 5
+        assert trial.attempts[-1].reason == "pruned"
+    assert sorted(target.cancelled) == sorted(trial.attempts[-1].job for trial in pruned)
+
+
+def test_a_trial_that_is_stopped_without_a_number_has_failed(bench):
+    nan = float("nan")
+    bench.run(FakeTarget(lambda p: [0.5, 0.5] if p["x"] > 0.5 else [nan, nan], nodes=6), stopping="asha", sampler="qmc")
+    for trial in bench.trials():
+        if trial.parameters["x"] <= 0.5:
+            assert (trial.state, trial.value) == (TrialState.FAILED, None)
+            assert trial.message.startswith("no value: ")
+    assert bench.states().count("failed") == 3
+
+
+def test_a_trial_that_completes_though_it_was_to_be_pruned_counts_as_completed(bench):
+    target = FakeTarget(nodes=6)
+    target.deaf = True
+    progress = bench.run(target, stopping="median")
+    assert len(target.cancelled) >= 2
+    assert progress.counters["completed"] == 6
+
+
+def test_the_reason_for_a_stop_is_in_the_ledger_before_the_job_is_asked(bench):
+    target, reasons = FakeTarget(nodes=6), []
+    cancel = target.cancel
+
+    def look_then_cancel(names: Any) -> None:
+        written = {trial.attempts[-1].job: trial.attempts[-1].reason for trial in bench.trials() if trial.attempts}
+        reasons.extend(written[name] for name in names)
+        cancel(names)
+
+    target.cancel = look_then_cancel
+    bench.run(target, stopping="median")
+    assert reasons
+    assert set(reasons) == {"pruned"}
+
+
+# what goes wrong
+
+
+def test_a_lost_job_gets_a_new_attempt_with_the_same_hyperparameters(bench):
+    target = FakeTarget(nodes=2)
+    target.on_poll = lambda: target.lose(target.submitted[0]) if target.polls == 2 else None
+    bench.run(target, stopping="median")
+    trial = bench.trials()[0]
+    assert trial.state.is_finished()
+    assert [a.job[-8:] for a in trial.attempts] == ["t0000-a1", "t0000-a2"]
+    assert trial.attempts[0].state is TrialState.LOST
+    assert trial.attempts[0].reason == "lost: the worker died"
+    assert len([name for name in target.submitted if "-t0000-" in name]) == 2
+
+
+def test_the_reports_are_those_of_the_last_attempt(bench):
+    bases = iter([0.1, 0.2])
+    target = FakeTarget(lambda p: [next(bases)] * 4)
+    target.on_poll = lambda: target.lose(target.submitted[0]) if target.polls == 3 else None
+    bench.run(target, trials=1)
+    assert bench.trials()[0].reports == ((10, 0.2), (20, 0.2), (30, 0.2), (40, 0.2))
+
+
+def test_a_trial_that_is_lost_three_times_fails(bench):
+    target = FakeTarget()
+    target.on_poll = lambda: [target.lose(name) for name in target.living() if "-t0001-" in name]
+    progress = bench.run(target)
+    trial = bench.trials()[1]
+    assert (trial.state, trial.message) == (TrialState.FAILED, "lost: the worker died (3 times)")
+    assert [a.job[-2:] for a in trial.attempts] == ["a1", "a2", "a3"]
+    assert progress.counters == {"asked": 6, "running": 0, "completed": 5, "pruned": 0, "failed": 1}
+
+
+def test_a_training_that_raises_is_a_failed_trial_without_another_attempt(bench):
+    target = FakeTarget(falling_out({1, 3}))
+    progress = bench.run(target)
+    assert bench.states() == ["completed", "failed", "completed", "failed", "completed", "completed"]
+    assert bench.trials()[1].message == "ValueError: bad leaf"
+    assert progress.failures == ("ValueError: bad leaf",) * 2
+    assert len(target.submitted) == 6
+
+
+def test_a_trial_out_of_time_fails_as_timeout(bench):
+    slow = FakeTarget(lambda p: [p["x"]] * (9 if p["x"] > 0.5 else 2))
+    bench.run(slow, seconds_per_trial=4, min_success_ratio=0)
+    for trial in bench.trials():
+        late = trial.parameters["x"] > 0.5
+        assert trial.state is (TrialState.FAILED if late else TrialState.COMPLETED)
+        assert trial.message == ("timeout: stopped after 1 s" if late else None)
+    assert len({trial.state for trial in bench.trials()}) == 2
+
+
+def test_a_value_that_is_no_number_is_a_failure(bench):
+    bench.run(FakeTarget(lambda p: [float("nan") if p["x"] > 0.5 else p["x"]]), min_success_ratio=0)
+    assert {trial.message for trial in bench.trials() if trial.state is TrialState.FAILED} == {
+        "no value: the training returned nan"
+    }
+
+
+def test_a_study_fails_when_too_few_trials_succeed_and_says_why(bench):
+    coordinator = bench.coordinator(FakeTarget(falling_out({0, 2, 3, 4})))
+    words = "4 of 6 trials failed, and at least a share of 0.5 .* Most common reason .4 times.: ValueError: bad leaf"
+    with pytest.raises(UserError, match=words):
+        coordinator.run()
+    study = bench.ledger.study(bench.study.name)
+    assert study.state is StudyState.FAILED
+    assert "bad leaf" in study.message
+    assert coordinator.wait(0).state is TrialState.FAILED
+
+
+def test_a_lower_ratio_lets_the_same_study_pass(bench):
+    assert bench.run(FakeTarget(falling_out({0, 2, 3, 4})), min_success_ratio=0.3).counters["failed"] == 4
+
+
+def test_a_study_without_any_success_fails_whatever_its_ratio(bench):
+    with pytest.raises(UserError, match="2 of 2 trials failed"):
+        bench.run(FakeTarget(falling_out({0, 1})), trials=2, min_success_ratio=0)
+
+
+def test_a_search_in_which_everything_fails_ends_early(bench):
+    target = FakeTarget(falling_out(set(range(1000))), nodes=2)
+    with pytest.raises(UserError, match="6 of 6 trials failed"):
+        bench.run(target, trials=200)
+    assert len(target.submitted) == 6
+
+
+def test_a_target_that_is_silent_for_a_while_is_borne_with(bench):
+    target = FakeTarget(nodes=2)
+    target.on_poll = lambda: setattr(target, "silent", 3) if target.polls in (2, 4) else None
+    assert bench.run(target).counters["completed"] == 6
+    assert len(target.submitted) == len(set(target.submitted)) == 6
+
+
+def test_a_target_that_stays_silent_ends_the_search_and_releases_all_who_wait(bench):
+    target = FakeTarget()
+    target.on_poll = lambda: setattr(target, "silent", 10**9)
+    coordinator = bench.coordinator(target)
+    with pytest.raises(RetryableError, match="does not answer"):
+        coordinator.run()
+    with pytest.raises(FatalError, match="broke off before this trial ended: RetryableError: the target does not"):
+        coordinator.wait(5)
+    assert bench.ledger.study(bench.study.name).state is StudyState.OPEN
+
+
+def test_an_answer_renews_the_patience():
+    patience, error = Patience(PACE), RetryableError("no answer")
+    patience.failed(error, limit=0)
+    patience.answered(changed=False)
+    patience.failed(error, limit=0)
+    with pytest.raises(RetryableError, match="no answer"):
+        patience.failed(error, limit=0)
+
+
+def test_a_target_without_nodes_is_waited_for(bench):
+    target = FakeTarget(nodes=0)
+    threading.Timer(0.05, target.scale, (0, 2)).start()
+    assert bench.run(target).counters["completed"] == 6
+
+
+# budgets and the stop event
+
+
+def test_when_the_minutes_are_over_live_trials_end_with_their_last_report(bench):
+    endless = FakeTarget(lambda p: [p["x"]] * 10**6, nodes=2)
+    coordinator = bench.coordinator(endless, minutes=0.1 / 60)
+    progress = coordinator.run()
+    assert progress.counters == {"asked": 2, "running": 0, "completed": 0, "pruned": 2, "failed": 0}
+    trial = bench.trials()[0]
+    assert trial.value == trial.reports[-1][1]
+    assert trial.message == "stopped: the search's minutes were over"
+    assert not progress.stopped
+    assert coordinator.wait(0).state is TrialState.PRUNED
+    assert coordinator.wait(5) is None
+
+
+def test_jobs_that_ignore_the_end_of_the_minutes_count_with_their_last_report(bench):
+    endless = FakeTarget(lambda p: [p["x"]] * 10**6, nodes=2)
+    endless.deaf = True
+    assert bench.run(endless, minutes=0.1 / 60).counters["pruned"] == 2
+    assert all(trial.value == trial.reports[-1][1] for trial in bench.trials())
+
+
+def test_minutes_without_a_single_report_fail_the_study_with_that_reason(bench):
+    with pytest.raises(UserError, match="none reported a value before its budget was used up"):
+        bench.run(FakeTarget(), minutes=1e-9)
+
+
+def test_a_stop_cancels_all_jobs_and_leaves_the_study_open(bench):
+    target, stop = FakeTarget(lambda p: [p["x"]] * 10**6, nodes=2), threading.Event()
+    target.on_poll = lambda: stop.set() if target.polls == 3 else None
+    coordinator = bench.coordinator(target, stop=stop)
+    progress = coordinator.run()
+    assert progress.stopped
+    assert target.living() == []
+    assert bench.states() == ["cancelled", "cancelled"]
+    assert bench.ledger.study(bench.study.name).state is StudyState.OPEN
+    assert coordinator.wait(0).message == "the search was stopped"
+    assert coordinator.wait(5).message == "stopped before it began"
+
+
+def test_a_job_that_completes_while_it_is_stopped_is_kept(bench):
+    target, stop = FakeTarget(nodes=2), threading.Event()
+    target.deaf = True
+    target.on_poll = lambda: stop.set() if target.polls == 4 else None
+    bench.run(target, stop=stop)
+    assert bench.states() == ["completed", "completed"]
+
+
+def test_jobs_that_ignore_a_stop_are_left_behind_and_collected_by_the_next_process(bench):
+    target, stop = FakeTarget(lambda p: [p["x"]] * 10**6), threading.Event()
+    target.deaf = True
+    target.on_poll = lambda: stop.set() if target.polls == 3 else None
+    bench.run(target, stop=stop, trials=1)
+    assert bench.trials()[0].message == "its job did not stop in time"
+    job = target.living()[0]
+    finished = FakeTarget()
+    finished.submit(Job(job, bench.study.name, "r", {"x": 0.25}, "d", "o"))
+    while finished.living():
+        finished.poll({})
+    following = FakeTarget(storage=finished.storage)
+    bench.run(following, trials=1)
+    assert (following.trained, bench.trials()[0].value) == ([], 0.25)
+
+
+def test_a_stopped_study_is_resumed_with_the_same_trials(bench):
+    target, stop = FakeTarget(nodes=2), threading.Event()
+    target.on_poll = lambda: stop.set() if target.polls == 7 else None
+    assert bench.run(target, stop=stop).stopped
+    before = bench.trials()
+    assert {trial.state for trial in before} == {TrialState.COMPLETED, TrialState.CANCELLED}
+    following = FakeTarget(nodes=2, storage=target.storage)
+    assert bench.run(following).counters["completed"] == 6
+    after = bench.trials()
+    assert [trial.parameters for trial in after[: len(before)]] == [trial.parameters for trial in before]
+    assert [name[-8:] for name in following.submitted[:2]] == ["t0002-a2", "t0003-a2"]
+    assert len(following.submitted) == 4
+
+
+# after a kill
+
+
+def test_after_a_kill_finished_results_are_collected_and_only_the_rest_is_trained(bench):
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: len(target.storage) == 4, stopping="asha")
+    # the results of the second wave are in storage, and the dead process never learned of them
+    assert bench.states().count("running") == 2
+    following = FakeTarget(nodes=2, storage=dict(target.storage))
+    progress = bench.run(following, stopping="asha")
+    assert progress.counters["asked"] == 6
+    assert progress.counters["running"] == 0
+    assert set(following.trained).isdisjoint(target.storage)
+    assert all(len(trial.attempts) == 1 for trial in bench.trials())
+
+
+def test_after_a_kill_a_job_without_result_is_trained_again_under_its_name(bench):
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: target.polls == 2)
+    following = FakeTarget(nodes=2, storage=dict(target.storage))
+    assert bench.run(following).counters["completed"] == 6
+    assert following.trained[:2] == target.trained[:2]
+    assert [len(trial.reports) for trial in bench.trials()] == [5] * 6
+
+
+def test_after_a_kill_jobs_that_are_alive_are_adopted(bench):
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: target.polls == 2)
+    assert bench.run(target).counters["completed"] == 6
+    assert len(target.submitted) == len(set(target.submitted)) == 6
+    assert target.cancelled == []
+
+
+def test_after_a_kill_jobs_that_are_alive_are_watched_before_others_are_started(bench):
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: target.polls == 2)
+    target.lose(target.submitted[0])
+    polled, poll = [], target.poll
+    target.poll = lambda jobs: polled.extend(jobs) or poll(jobs)
+    target.scale(0, 1)
+    bench.run(target)
+    assert polled[0] == f"{bench.study.name}-t0001-a1"
+
+
+def test_after_a_kill_jobs_that_nobody_waits_for_are_stopped(bench):
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: target.polls == 2)
+    orphan, final = (f"{bench.study.name}-{end}" for end in ("t0099-a1", "final-a1"))
+    for name in (orphan, final):
+        target.submit(Job(name, bench.study.name, "r", {"x": 1.0}, "d", "o"))
+    bench.run(target)
+    assert target.cancelled == [orphan]
+
+
+def test_after_a_kill_a_trial_that_was_to_be_pruned_is_pruned(bench):
+    target = FakeTarget(nodes=6)
+    bench.run_until(target, lambda: bool(target.cancelled), stopping="median")
+    condemned = set(target.cancelled)
+    bench.run(FakeTarget(nodes=6), stopping="median")
+    for trial in bench.trials():
+        if trial.attempts[0].job in condemned:
+            assert (trial.state, len(trial.attempts)) == (TrialState.PRUNED, 1)
+            assert trial.value == trial.reports[-1][1]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "grid"])
+def test_a_study_that_was_killed_ends_with_the_trials_of_one_that_was_not(bench, sampler):
+    bench.run(FakeTarget(), sampler=sampler, trials=16)
+    unbroken = [(trial.parameters, trial.value) for trial in bench.trials()]
+    bench.ledger.update_study(bench.study.name, state=StudyState.FINISHED)
+    target = FakeTarget()
+    kill_at = min(12, len(unbroken) - 1)
+    bench.run_until(target, lambda: len(target.storage) == kill_at, sampler=sampler, trials=16)
+    bench.run(FakeTarget(storage=target.storage), sampler=sampler, trials=16)
+    assert [(trial.parameters, trial.value) for trial in bench.trials()] == unbroken
+
+
+def test_a_finished_search_is_not_searched_again_unless_more_trials_are_wanted(bench):
+    bench.run(FakeTarget())
+    idle = FakeTarget()
+    coordinator = bench.coordinator(idle)
+    assert coordinator.run().counters["completed"] == 6
+    assert coordinator.wait(5).state is TrialState.COMPLETED
+    assert (idle.submitted, idle.polls) == ([], 0)
+    more = FakeTarget()
+    assert bench.run(more, trials=8).counters["completed"] == 8
+    assert len(more.submitted) == 2
+
+
+def test_a_study_that_is_resumed_with_fewer_trials_leaves_the_rest_alone(bench):
+    target = FakeTarget(nodes=4)
+    bench.run_until(target, lambda: target.polls == 2)
+    progress = bench.run(target, trials=2)
+    assert bench.states() == ["completed", "completed", "cancelled", "cancelled"]
+    assert progress.counters["running"] == 0
+    assert target.cancelled == target.submitted[2:]
+
+
+def test_a_ledger_that_lost_a_trial_is_refused(bench):
+    bench.coordinator(FakeTarget())
+    bench.ledger.write_trials(bench.study.name, [TrialRecord(1, TrialState.ASKED, {"x": 0.5})])
+    with pytest.raises(UserError, match="has lost trial 0"):
+        bench.run(FakeTarget())
+
+
+def test_the_cost_of_a_trial_does_not_grow_with_their_number(bench):
+    """Counted in calls, not in time: one poll serves all nodes, and a finished trial is never looked at again."""
+    target = FakeTarget(nodes=8)
+    bench.run(target, trials=400)
+    assert target.polls <= 400 * 5 / 8 * 1.2
+
+
+# money
+
+
+RATES = Rates(usd_per_hour=3600.0, startup_seconds=0, idle_seconds=0, trial_seconds=100, final_seconds=50)
+"""One USD a second, so that a trial costs 100 USD at most, and far less in these tests."""
+
+
+def purse_of(bench: Bench, max_cost: float, rates: Rates = RATES) -> Purse:
+    """As the flow opens it: with all that the ledger knows of the study."""
+    trials = bench.trials() if hasattr(bench, "study") else []
+    return Purse(rates, max_cost, trials)
+
+
+def worst_case(bench: Bench) -> float:
+    """USD that the study may have cost by now, from its ledger alone, with a final training after it."""
+    return Purse(RATES, None, bench.trials()).committed().total
+
+
+@pytest.mark.parametrize(("max_cost", "at_once"), [(159, 1), (359, 3), (10_000, 4)])
+def test_no_more_jobs_are_in_flight_than_max_cost_bears_at_their_longest(bench, max_cost, at_once):
+    target, committed = FakeTarget(nodes=4), []
+    target.on_poll = lambda: committed.append(worst_case(bench))
+    progress = bench.run(target, trials=8, purse=purse_of(bench, max_cost))
+    assert progress.counters["completed"] == 8  # they take a second each
+    assert target.busiest == at_once
+    assert max(committed) <= max_cost
+
+
+def test_the_search_ends_where_another_trial_does_not_fit_and_keeps_what_it_has_learnt(bench):
+    target = FakeTarget(nodes=2)
+    # the fake's trainings take a second each by their results
+    progress = bench.run(target, trials=50, purse=purse_of(bench, 150 + 5.5))
+    study = bench.ledger.study(bench.study.name)
+    assert study.stages["search"]["ended_by"] == "cost"
+    assert study.state is StudyState.OPEN  # the final training comes next
+    assert 5 <= progress.counters["completed"] == progress.counters["asked"] < 50
+    assert worst_case(bench) <= 150 + 5.5
+    assert progress.best_value is not None
+    assert not progress.stopped
+
+
+def test_the_cost_of_each_attempt_is_in_the_ledger(bench):
+    bench.run(FakeTarget(), trials=2, purse=purse_of(bench, 10_000))
+    for trial in bench.trials():
+        assert trial.attempts[0].seconds == trial.attempts[0].usd == trial.usd >= 1.0
+
+
+def test_a_job_that_ended_between_two_looks_held_its_node_since_it_was_sent(bench):
+    """At most for a minute more than its training took, and never for nothing."""
+    target = FakeTarget(speed=10)  # it has ended when it is looked at first
+    bench.run(target, trials=1)
+    (attempt,) = bench.trials()[0].attempts
+    assert attempt.began is None
+    assert attempt.seconds >= 1.0
+
+
+def test_after_a_kill_what_was_spent_counts(bench):
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: len(target.storage) == 6, trials=50)
+    spent = len(target.storage)
+    killed = FakeTarget(nodes=2, storage=dict(target.storage))
+    progress = bench.run(killed, trials=50, purse=purse_of(bench, 150 + spent - 0.5))
+    assert bench.ledger.study(bench.study.name).stages["search"]["ended_by"] == "cost"
+    assert progress.counters["completed"] >= 4
+    assert worst_case(bench) <= 150 + spent
+
+
+def test_after_a_kill_the_jobs_in_flight_go_on_without_being_paid_twice(bench):
+    """Two at their longest are all that the budget bears: both were in flight, and both are adopted."""
+    limit = 2 * 100 + 50 + 1
+    target = FakeTarget(nodes=2)
+    bench.run_until(target, lambda: target.polls == 2, trials=2, purse=purse_of(bench, limit))
+    progress = bench.run(target, trials=2, purse=purse_of(bench, limit))
+    assert progress.counters["completed"] == 2
+    assert len(target.submitted) == 2
+
+
+def test_a_search_that_tried_all_its_trials_was_not_ended_by_the_cost(bench):
+    bench.run(FakeTarget(), trials=3, purse=purse_of(bench, 150 + 2.5))
+    assert bench.ledger.study(bench.study.name).stages["search"]["ended_by"] == "trials"

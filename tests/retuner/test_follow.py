@@ -1,0 +1,184 @@
+"""Watching a study of another process: from the ledger alone, until it ends."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from told_study import IDENTITY, told_study, told_trial
+
+from retuner.errors import RetryableError, UserError
+from retuner.search.follow import follow
+from retuner.search.ledger import Ledger
+from retuner.search.view import Phase
+from retuner.settings import Settings, read_settings
+
+TESTS = Path(__file__).resolve().parent.parent
+
+# opens a study, and then ends a trial whenever it is sent a line; at the end of its input the study is finished
+WORKER = """
+import sys
+from retuner.search.lease import hold_lease
+from retuner.search.follow import follow
+from retuner.search.ledger import Ledger
+from retuner.search.states import StudyState
+from retuner.settings import read_settings
+from told_study import told_study, told_trial
+settings = read_settings()
+with Ledger(settings.ledger_url) as ledger, hold_lease("FAQ_ranker", settings):
+    study = told_study(ledger)
+    print(study.name, flush=True)
+    for number, _ in enumerate(sys.stdin):
+        ledger.write_trials(study.name, [told_trial(number, value=number / 10)])
+        print(number, flush=True)
+    ledger.update_study(study.name, state=StudyState.FINISHED, message="The new model is better.")
+"""
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return read_settings({"RETUNER_HOME": str(tmp_path)})
+
+
+@contextmanager
+def worker(home: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Another process that works on a study, and the study's name."""
+    environment = {"RETUNER_HOME": str(home), "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WORKER], env=environment, **pipes) as process:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def end_a_trial(process: "subprocess.Popen[str]") -> None:
+    process.stdin.write("\n")
+    process.stdin.flush()
+    process.stdout.readline()
+
+
+def test_a_study_of_another_process_is_followed_to_its_end(settings):
+    with worker(settings.home) as (process, name):
+        views = follow(None, settings, seconds=0.01)
+        first = next(views)
+        assert (first.study.name, first.phase, first.ended) == (name, Phase.SEARCHING, 0)
+        end_a_trial(process)
+        end_a_trial(process)
+        second = next(views)
+        assert (second.ended, second.curve) == (2, (0.0, 0.1))
+        process.stdin.close()
+        *_, last = views
+        assert (last.phase, last.study.message) == (Phase.FINISHED, "The new model is better.")
+
+
+def test_a_study_whose_process_was_killed_is_shown_once_and_not_waited_for(settings):
+    with worker(settings.home) as (process, name):
+        end_a_trial(process)
+        process.kill()
+        process.wait()
+        (only,) = follow(name, settings)
+    assert (only.phase, only.ended) == (Phase.INTERRUPTED, 1)
+
+
+def test_an_older_study_of_a_model_at_work_is_not_alive(settings):
+    with Ledger(settings.ledger_url) as ledger:
+        old = told_study(ledger, identity=replace(IDENTITY, seed=7))
+    with worker(settings.home):
+        assert next(follow(old.name, settings)).phase is Phase.INTERRUPTED
+
+
+def test_the_study_that_was_written_to_last_is_meant_where_none_is_named(settings):
+    with Ledger(settings.ledger_url) as ledger:
+        old, new = told_study(ledger), told_study(ledger, identity=replace(IDENTITY, seed=7))
+        assert next(follow(None, settings)).study.name == new.name
+        ledger.write_trials(old.name, [told_trial(0)])
+        assert next(follow(None, settings)).study.name == old.name
+
+
+def test_trials_are_read_again_only_where_something_changed(settings, monkeypatch):
+    reads = []
+    read = Ledger.trials
+    monkeypatch.setattr(Ledger, "trials", lambda ledger, study: reads.append(study) or read(ledger, study))
+    with worker(settings.home) as (process, _):
+        views = follow(None, settings, seconds=0)
+        for _ in range(3):
+            next(views)
+        assert len(reads) == 1
+        end_a_trial(process)
+        assert next(views).ended == 1
+        assert len(reads) == 2
+
+
+def test_a_ledger_that_does_not_answer_for_a_moment_is_asked_again(settings, monkeypatch):
+    with Ledger(settings.ledger_url) as ledger:
+        told_study(ledger)
+    answers = iter([RetryableError("locked"), RetryableError("locked")])
+    read = Ledger.trials
+
+    def trials(ledger, study):
+        fault = next(answers, None)
+        if fault is not None:
+            raise fault
+        return read(ledger, study)
+
+    monkeypatch.setattr(Ledger, "trials", trials)
+    assert next(follow(None, settings, seconds=0)).ended == 0
+    monkeypatch.setattr("retuner.search.follow.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(Ledger, "trials", lambda ledger, study: (_ for _ in ()).throw(RetryableError("locked")))
+    with pytest.raises(RetryableError, match="locked"):
+        next(follow(None, settings, seconds=0))
+
+
+def test_no_study_and_an_unknown_one_are_one_sentence(settings):
+    with pytest.raises(UserError, match="There is no study yet: start one with: retune run"):
+        next(follow(None, settings))
+    with pytest.raises(UserError, match="There is no study 'nothing'"):
+        next(follow("nothing", settings))
+
+
+class Reader(NotebookClient):
+    """Runs a notebook in a kernel of its own, and looks at what it shows as a person does."""
+
+    def __init__(self, home: Path, source: str, look: Callable[[str], None] = lambda page: None) -> None:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        super().__init__(notebook, timeout=120, kernel_name="python3")
+        environment = {"RETUNER_HOME": str(home), "HOME": str(home), "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
+        self._look = look
+        self.execute(env={**environment, "PATH": os.environ["PATH"]})
+        self.outputs = notebook.cells[0].outputs
+
+    def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> object:
+        if msg["msg_type"] in ("display_data", "update_display_data"):
+            self._look(msg["content"]["data"]["text/html"])
+        return super().process_message(msg, cell, cell_index)
+
+
+def test_a_notebook_shows_a_study_and_keeps_it_up_to_date_until_it_ends(settings):
+    with worker(settings.home) as (process, name):
+        awaited = ["0 of 8 ended", "1 of 8 ended", "2 of 8 ended"]
+
+        def look(page: str) -> None:
+            """Let the study go on once the notebook shows how far it is."""
+            if not awaited or awaited[0] not in page:
+                return
+            awaited.pop(0)
+            end_a_trial(process) if awaited else process.stdin.close()
+
+        reader = Reader(settings.home, f"import retuner\nretuner.watch('{name}', seconds=0.05)", look)
+    assert awaited == []
+    (display,) = reader.outputs  # one element, which was updated in its place
+    assert "finished" in display["data"]["text/html"]
+    assert "The new model is better." in display["data"]["text/html"]
+
+
+def test_a_notebook_is_told_of_an_unknown_study_in_one_sentence(settings):
+    source = "import retuner\ntry:\n    retuner.watch('nothing')\nexcept Exception as error:\n    print(error)"
+    (output,) = Reader(settings.home, source).outputs
+    assert output["text"].startswith("There is no study 'nothing'")

@@ -1,0 +1,198 @@
+"""The plan of a retune: its arithmetic, and where its figures come from."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from test_prices import NOBODY, settings_of
+
+from retuner.azure_ml.region import Quota
+from retuner.cost.estimates import Estimate
+from retuner.cost.planning import Sources, Told, make_plan
+from retuner.cost.words import plan_lines, plan_rows
+from retuner.cost.workspace import WorkspaceFacts
+from retuner.errors import UserError
+from retuner.parameters.values import parse_parameters
+from retuner.search.ledger import Ledger
+from retuner.search.records import Attempt, StudyIdentity, TrialRecord
+from retuner.search.states import TrialState
+
+AZURE = {"target": "azure_ml", "vm_size": "Standard_D4_v2", "idle_seconds": 1800}
+TOLD = Told(nodes=16, region="eastus2", trial_seconds=177, startup_seconds=300)
+IDENTITY = StudyIdentity(
+    dataset="d",
+    recipe="faq_ranker",
+    snapshot="s",
+    metric="gain@1",
+    direction="maximize",
+    space={},
+    sampler="random",
+    stopping="none",
+    delay=1,
+    interval=1,
+    seed=0,
+)
+
+
+class Planner:
+    """Plans in a home of its own where no price service answers."""
+
+    def __init__(self, folder: Any, ledger: Ledger) -> None:
+        self.settings = settings_of(folder, NOBODY)
+        self.ledger = ledger
+        self.probed = 0
+
+    def plan(self, told: Told = TOLD, *, workspace: WorkspaceFacts | None = None, **groups: Any) -> dict[str, Any]:
+        return self.make(told, workspace=workspace, **groups).to_dict()
+
+    def make(
+        self, told: Told = TOLD, *, workspace: WorkspaceFacts | None = None, needs_price: bool = True, **groups: Any
+    ) -> Any:
+        parameters = parse_parameters({"search": {"trials": 96}, "compute": AZURE, **groups})
+        sources = Sources(
+            recipe=lambda: pytest.fail("the recipe is not needed"),
+            ledger=lambda: self.ledger,
+            probe=self._probe,
+            workspace=workspace,
+        )
+        return make_plan(parameters, self.settings, sources, told, needs_price=needs_price)
+
+    def study(self, seconds: list[float], *, target: str, recipe: str = "faq_ranker", final: float = 0) -> str:
+        """An earlier study whose trials took so long."""
+        identity = replace(IDENTITY, recipe=recipe, seed=len(self.ledger.studies()))
+        study = self.ledger.open_study(identity, "FAQ", trials=len(seconds))
+        self.ledger.update_study(study.name, target={"target": target})
+        trials = [
+            TrialRecord(n, TrialState.COMPLETED, attempts=(Attempt(f"j{n}", TrialState.COMPLETED, seconds=held),))
+            for n, held in enumerate(seconds)
+        ]
+        self.ledger.write_trials(study.name, trials)
+        if final:
+            one = {"job": "f", "started": "2026-01-01T00:00:00+00:00", "seconds": final, "usd": None}
+            self.ledger.write_stage(study.name, "final-tries", {"tries": [one]})
+        return study.name
+
+    def _probe(self) -> Estimate:
+        self.probed += 1
+        return Estimate(7.0, "probed")
+
+
+@pytest.fixture
+def planner(tmp_path):
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        yield Planner(tmp_path, ledger)
+
+
+def test_the_reference_task_on_sixteen_nodes(planner):
+    plan = planner.plan()
+    assert plan["work"] == {"node_hours": 4.72, "usd": 2.16}
+    assert plan["idle"] == {"node_hours": 8.0, "usd": 3.66}
+    assert plan["startup"] == {"node_hours": 1.33, "usd": 0.61}
+    assert plan["retrain"] == {"node_hours": 0.39, "usd": 0.18}  # 8 times a trial
+    assert plan["total"] == {"node_hours": 14.45, "usd": 6.62}
+    assert plan["minutes"] == round((300 + 6 * 177 + 8 * 177) / 60, 2)
+    assert plan["vcpus"] == {"needed": 128, "quota": None}
+    assert (plan["price"]["usd_per_hour"], plan["price"]["date"]) == (0.458, "2026-06-18")
+
+
+def test_a_short_idle_time_makes_the_tail_cheap(planner):
+    assert planner.plan(compute={**AZURE, "idle_seconds": 120})["idle"] == {"node_hours": 0.53, "usd": 0.24}
+
+
+def test_low_priority_is_an_estimate_beside_the_dedicated_price(planner):
+    plan = planner.plan()
+    assert plan["priorities"] == {"dedicated": {"usd": 6.62}, "low_priority": {"usd": 1.32, "is_estimate": True}}
+    low = planner.plan(compute={**AZURE, "low_priority": True})
+    assert low["work"]["usd"] == round(0.2 * 4.72 * 0.458, 2)
+
+
+def test_one_node_that_is_kept_saves_its_start_and_costs_all_day(planner):
+    kept = planner.plan()["min_nodes_1"]
+    assert kept["saves_minutes_before_first_trial"] == 5
+    assert kept["saves_usd"] == round(2100 / 3600 * 0.458, 2)
+    assert (kept["costs_usd_a_day"], kept["costs_usd_a_month"]) == (10.99, 334.34)
+
+
+def test_spending_is_bounded_also_with_all_of_our_side_dead(planner):
+    """The jobs in flight run for their maximum duration, which leaves half an hour beside the training."""
+    plan = planner.plan(budget={"seconds_per_trial": 600, "seconds_final": 600})
+    assert plan["if_our_side_dies"]["node_hours"] == round(16 * (600 + 1800 + 300 + 1800) / 3600, 2)
+
+
+def test_max_cost_tells_how_many_trials_may_run_at_once(planner):
+    limits = {"seconds_per_trial": 600, "seconds_final": 600, "max_cost": 2.5}
+    plan = planner.plan(budget=limits)
+    # one trial or the final training at its longest is 0.57 USD on a node of its own
+    assert plan["trials_at_once"] == 3
+    assert plan["if_our_side_dies"]["usd"] < 2.5
+    assert "max_cost = 2.5 USD lets 3 trials run at once." in plan_lines(planner.make(budget=limits))
+
+
+def test_a_given_price_is_asked_of_nobody(planner):
+    plan = planner.plan(Told(nodes=16, trial_seconds=177), budget={"price_per_hour": 2})
+    assert (plan["price"]["source"], plan["work"]["usd"]) == ("given", 9.44)
+    assert plan["notes"] == ["The quota was not asked: no workspace is named."]
+
+
+def test_on_dask_there_are_minutes_and_no_price(planner):
+    plan = planner.plan(Told(nodes=4, trial_seconds=60, retrain_seconds=120), compute={})
+    assert plan["minutes"] == 24 + 2
+    assert plan["total"] == {"node_hours": 1.63, "usd": None}
+    assert plan["price"] is None
+    assert (plan["startup"]["node_hours"], plan["idle"]["node_hours"]) == (0, 0)
+    assert any("--price-per-hour" in note for note in plan["notes"])
+
+
+def test_earlier_studies_of_the_recipe_tell_how_long_trials_take(planner):
+    planner.study([100.0], target="azure_ml", recipe="tabular")
+    name = planner.study([10.0, 30.0], target="azure_ml", final=55.0)
+    planner.study([1.0], target="dask")
+    plan = planner.plan(replace(TOLD, trial_seconds=None))
+    assert plan["trial_seconds"] == {"seconds": 20.0, "basis": f"mean of 2 trials of {name}"}
+    assert plan["retrain_seconds"] == {"seconds": 55.0, "basis": f"the final training of {name}"}
+    assert planner.probed == 0
+
+
+def test_another_target_is_better_than_none_and_a_probe_is_the_last_resort(planner):
+    assert planner.plan(replace(TOLD, trial_seconds=None))["trial_seconds"]["basis"] == "probed"
+    planner.study([1.0], target="dask")
+    assert planner.plan(replace(TOLD, trial_seconds=None))["trial_seconds"]["seconds"] == 1.0
+    assert planner.probed == 1
+
+
+def test_the_quota_of_a_workspace_is_beside_what_is_needed(planner):
+    facts = WorkspaceFacts("westeurope", 8, Quota("Total", limit=100, used=20))
+    plan = planner.make(replace(TOLD, region=None), workspace=facts)
+    assert plan.price.region == "westeurope"
+    assert plan.to_dict()["vcpus"]["quota"] == {"name": "Total", "limit": 100, "used": 20}
+    assert any("80 of a quota of 100 are free, which is too few" in line for line in plan_lines(plan))
+
+
+def test_the_table_ends_with_the_total(planner):
+    rows = plan_rows(planner.make())
+    assert [row["part"] for row in rows][-1] == "total"
+    assert rows[0] == {"part": "trials", "node hours": 4.72, "USD": 2.16}
+    assert "USD" not in plan_rows(planner.make(Told(trial_seconds=1), compute={}))[0]
+
+
+def test_a_flow_goes_on_without_a_price_and_says_why(planner):
+    plan = planner.make(replace(TOLD, region="eastus9"), needs_price=False)
+    assert plan.price is None
+    assert any("near it are eastus" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("told", "groups", "words"),
+    [
+        (replace(TOLD, region=None), {}, "add --region"),
+        (replace(TOLD, region="eastus9"), {}, "near it are eastus, eastus2"),
+        (TOLD, {"compute": {}}, "add --vm-size"),
+        (TOLD, {"budget": {"max_cost": 1}}, "budget.max_cost = 1 USD is below one trial"),
+        (replace(TOLD, region=None), {"compute": {}, "budget": {"max_cost": 1}}, "price of a node is not known"),
+        (TOLD, {"budget": {"max_minutes": 2}}, "budget.max_minutes = 2 is below one trial"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_sentence(planner, told, groups, words):
+    with pytest.raises(UserError) as caught:
+        planner.plan(told, **groups)
+    assert words in str(caught.value)

@@ -1,0 +1,116 @@
+"""The final training: what is trained, what is found again, and what a failure leaves behind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_target import FakeTarget
+from stage_bench import BEST, StageBench
+
+from retuner.compute import waiting
+from retuner.errors import RetryableError, TrialFailed
+from retuner.search.records import TrialRecord
+from retuner.search.states import StudyState
+from retuner.stages.retrain import retrain_best
+from retuner.stages.study import open_study
+from retuner_training.job import Job
+from retuner_training.run import run_job
+
+
+class Trainer(FakeTarget):
+    """A target whose jobs leave their files in the store; those of `lost` attempts die before."""
+
+    def __init__(self, *, lost: tuple[int, ...] = ()) -> None:
+        super().__init__(lambda parameters: [parameters["quality"]], nodes=1)
+        self.lost = lost
+        self.jobs: list[Job] = []
+
+    def submit(self, job: Job) -> None:
+        known = job.name in self._jobs
+        super().submit(job)
+        if known:
+            return
+        self.jobs.append(job)
+        if int(job.name.rpartition("-a")[2]) in self.lost:
+            self.lose(job.name)
+        else:
+            run_job(job)
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
+
+
+def retrain(bench: StageBench, target: FakeTarget, best: TrialRecord = BEST) -> str:
+    return retrain_best(bench.bench, bench.study, target, best)
+
+
+def model_of(bench: StageBench, job: str) -> Path:
+    return bench.bench.store.root / "jobs" / bench.study.name / job / "model.joblib"
+
+
+def test_the_final_training_has_a_time_limit_of_its_own(stage_bench):
+    target = Trainer()
+    limits = {"seconds_per_trial": 60, "seconds_final": 600}
+    retrain(stage_bench.with_parameters(budget=limits), target)
+    assert [(job.seconds, job.keep_model) for job in target.jobs] == [(600, True)]
+
+
+def test_a_final_training_that_is_done_is_not_done_again(stage_bench):
+    job = retrain(stage_bench, Trainer())
+    target = Trainer()
+    assert retrain(stage_bench, target) == job
+    assert target.jobs == []
+
+
+def test_another_best_trial_is_trained(stage_bench):
+    first = retrain(stage_bench, Trainer())
+    other = replace(BEST, number=5, parameters={"quality": 0.8})
+    assert retrain(stage_bench, Trainer(), other) != first
+    assert stage_bench.bench.ledger.study(stage_bench.study.name).stages["final"]["trial"] == 5
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("other")])
+def test_a_model_that_left_the_store_is_trained_again(stage_bench, damage):
+    model = model_of(stage_bench, retrain(stage_bench, Trainer()))
+    whole = model.stat().st_size
+    damage(model)
+    job = retrain(stage_bench, Trainer())
+    assert model_of(stage_bench, job).stat().st_size == whole
+
+
+def test_after_a_kill_the_attempt_that_completed_is_found(stage_bench):
+    """The first attempt was lost, the second completed, and the process died before it wrote that down."""
+    job = retrain(stage_bench, Trainer(lost=(1,)))
+    assert job.endswith("-a2")
+    stages = stage_bench.bench.ledger.study(stage_bench.study.name).stages
+    stage_bench.bench.ledger._update(stage_bench.study.name, {"stages": {**stages, "final": {}}})
+    target = Trainer()
+    assert retrain(stage_bench, target) == job
+    assert target.jobs == []
+
+
+def test_a_retry_of_the_stage_goes_on_with_the_next_attempt(stage_bench):
+    target = Trainer(lost=(1, 2, 3))
+    with pytest.raises(RetryableError):
+        retrain(stage_bench, target)
+    assert retrain(stage_bench, target).endswith("-a4")
+
+
+def test_a_study_whose_final_training_fails_is_failed_and_the_next_start_opens_another(stage_bench):
+    def fail(parameters):
+        raise ArithmeticError("too deep")
+
+    with pytest.raises(TrialFailed, match="too deep"):
+        retrain(stage_bench, FakeTarget(fail))
+    record = stage_bench.bench.ledger.study(stage_bench.study.name)
+    assert record.state is StudyState.FAILED
+    assert "The final training of trial 3 failed" in record.message
+    assert open_study(stage_bench.bench, stage_bench.study.dataset).name != stage_bench.study.name
+
+
+def test_a_final_training_that_was_lost_leaves_the_study_open(stage_bench):
+    with pytest.raises(RetryableError):
+        retrain(stage_bench, Trainer(lost=(1, 2, 3)))
+    assert stage_bench.bench.ledger.study(stage_bench.study.name).state is StudyState.OPEN

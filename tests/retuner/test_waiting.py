@@ -1,0 +1,107 @@
+"""One job to its end: which attempt is submitted, and what is made of its end."""
+
+import threading
+
+import pytest
+from fake_target import FakeTarget
+
+from retuner.compute import waiting
+from retuner.compute.target import JobState, JobStatus
+from retuner.compute.waiting import run_job_to_end
+from retuner.errors import Interrupted, RetryableError, TrialFailed
+from retuner_training.job import Job
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
+
+
+class Waiting:
+    """Calls that follow each other as the retries of a stage do."""
+
+    def __init__(self, **job):
+        self.noted = [1]
+        self.job = {"parameters": {"x": 0.5}, **job}
+        self.stop = threading.Event()
+
+    def run(self, target):
+        return run_job_to_end(target, self.job_of, first=self.noted[-1], note=self.noted.append, stop=self.stop)
+
+    def job_of(self, attempt):
+        return Job(name=f"s-final-a{attempt}", study="s", recipe="r", dataset="d", output="o", **self.job)
+
+
+def losing(target, attempts):
+    """The target loses the jobs of these attempts as soon as they run."""
+
+    def lose():
+        for name in target.living():
+            if int(name.rpartition("-a")[2]) in attempts:
+                target.lose(name)
+
+    target.on_poll = lose
+    return target
+
+
+def test_a_lost_job_is_followed_by_the_next_attempt():
+    target = losing(FakeTarget(), {1})
+    assert Waiting().run(target).name == "s-final-a2"
+
+
+def test_a_retry_goes_on_with_the_number_after_those_that_were_lost():
+    target, job = losing(FakeTarget(), {1, 2, 3}), Waiting()
+    with pytest.raises(RetryableError, match="last of 3 lost"):
+        job.run(target)
+    assert job.run(target).name == "s-final-a4"
+    assert target.submitted == [f"s-final-a{number}" for number in (1, 2, 3, 4)]
+
+
+def test_a_retry_after_a_silent_target_waits_for_the_job_that_runs():
+    target, job = FakeTarget(), Waiting()
+
+    def fall_silent():
+        target.silent, target.on_poll = 1, None
+
+    target.on_poll = fall_silent
+    with pytest.raises(RetryableError):
+        job.run(target)
+    assert job.run(target).value == 0.5
+    assert target.trained == ["s-final-a1"]
+
+
+def test_a_job_that_somebody_else_stopped_counts_as_lost():
+    target = FakeTarget()
+
+    def stop_first():
+        for name in target.living():
+            if name.endswith("-a1"):
+                target._jobs[name].status = JobStatus(JobState.STOPPED, message="asked")
+
+    target.on_poll = stop_first
+    assert Waiting().run(target).name == "s-final-a2"
+
+
+def test_a_job_that_ran_out_of_time_is_not_tried_again():
+    target = FakeTarget()
+    with pytest.raises(TrialFailed, match="stopped: timeout"):
+        Waiting(seconds=2).run(target)
+    assert target.trained == ["s-final-a1"]
+
+
+def test_a_job_that_raised_is_not_tried_again():
+    def fail(parameters):
+        raise ArithmeticError("no")
+
+    target = FakeTarget(fail)
+    with pytest.raises(TrialFailed, match="failed: ArithmeticError: no"):
+        Waiting().run(target)
+    assert target.trained == ["s-final-a1"]
+
+
+def test_a_stop_cancels_the_job():
+    target, job = FakeTarget(lambda parameters: [0.5] * 10**6), Waiting()
+    target.on_poll = job.stop.set
+    with pytest.raises(Interrupted):
+        job.run(target)
+    assert target.cancelled == ["s-final-a1"]

@@ -1,0 +1,122 @@
+"""Everything that `retune up` starts, in a home of its own, as a person has it on one machine."""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import yaml
+from retune_command import FIXED, TESTS, Retune
+
+CHECKOUT = TESTS.parent
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+class Station:
+    """Server, worker and deployments: those of prefect.yaml, but with a small search of the toy recipe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.retune = Retune(folder)
+        self.port = free_port()
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.deployments = folder / "prefect.yaml"
+        self.retune.environment["RETUNER_DEPLOYMENTS"] = str(self.deployments)
+        self.write_deployments()
+
+    def write_deployments(self, **notify: Any) -> None:
+        """A prefect.yaml for the toy recipe; `notify` as in the parameters."""
+        whole = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())
+        for deployment in whole["deployments"]:
+            if deployment["name"] == "every-15-minutes":  # so that a test can see a schedule at work
+                deployment["schedules"] = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
+            if deployment["entrypoint"].startswith("flows/retune.py"):
+                values = deployment["parameters"]
+                values["recipe"] = "toy_recipe.recorded:recipe"
+                values["search"] |= {"sampler": "random", "stopping": "none", "trials": 6, "space": FIXED}
+                if values["compute"]["target"] == "dask":
+                    values["compute"] |= {"address": None, "nodes": 2}
+                values["start"] = {"lease_wait_minutes": 5, "skip_if_unchanged": False}
+                values["notify"] = {**values["notify"], **notify}
+        self.deployments.write_text(yaml.safe_dump(whole, sort_keys=False))
+
+    def up(self) -> dict[str, Any]:
+        """Start it, or find it up; what it says."""
+        done = self.retune("up", "--port", str(self.port), "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def down(self) -> None:
+        done = self.retune("down")
+        assert done.returncode == 0, done.stderr
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Ask Prefect's API, as curl would."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method)
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            try:
+                with urlopen(request, timeout=60) as answer:
+                    text = answer.read()
+            except HTTPError as error:
+                if error.code != 503:  # the server's SQLite was locked; every client of Prefect's tries again
+                    raise
+            except OSError:  # it is on its way back
+                pass
+            else:
+                return json.loads(text) if text else None
+            time.sleep(0.5)
+        raise AssertionError("the server did not answer for three minutes")
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return self.call("GET", f"deployments/name/{name}")
+
+    def trigger(self, name: str, **parameters: Any) -> str:
+        """Start a flow run through the API; returns its id."""
+        found = self.deployment(name)
+        return self.call("POST", f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"]
+
+    def refusal(self, name: str, **parameters: Any) -> tuple[int, str]:
+        """Status and words with which the API refuses a flow run."""
+        try:
+            self.trigger(name, **parameters)
+        except HTTPError as error:
+            return error.code, json.loads(error.read())["detail"]
+        raise AssertionError("the API took it")
+
+    def flow_run(self, id_: str) -> dict[str, Any]:
+        return self.call("GET", f"flow_runs/{id_}")
+
+    def wait_for(self, id_: str, states: set[str] = FINAL, *, seconds: float = 120) -> dict[str, Any]:
+        """The flow run, once it is in one of the states."""
+        deadline = time.monotonic() + seconds
+        while (run := self.flow_run(id_))["state_type"] not in states:
+            assert time.monotonic() < deadline, f"waited {seconds} s for {states}: {run['state_name']}"
+            time.sleep(0.3)
+        return run
+
+
+def marked(home: Path) -> list[int]:
+    """Live processes of the station in that home, or of what it started, told by their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"RETUNER_HOME={home}".encode() in environment and command:
+                found.append(int(entry.name))
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

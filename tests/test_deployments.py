@@ -1,0 +1,89 @@
+"""prefect.yaml and the form that it gives: complete, and in step with the parameters and the flows."""
+
+import importlib
+import tomllib
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from cli.installation import AUTOMATIONS, WORK_POOL, complete_form
+from retuner.parameters import Parameters
+from retuner.parameters.values import merge_groups, parse_parameters
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]
+RETUNES = [one for one in DEPLOYMENTS if one["entrypoint"].startswith("flows/retune.py")]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["name"])
+def test_every_deployment_is_complete(deployment):
+    file, _, function = deployment["entrypoint"].partition(":")
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    assert getattr(module, function).name
+    assert deployment["tags"]
+    assert deployment["description"].endswith(".")
+    assert deployment["work_pool"]["name"] == WORK_POOL
+    assert deployment["version"] == tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    for schedule in deployment["schedules"]:
+        assert ZoneInfo(schedule["timezone"])
+        assert len(schedule["cron"].split()) == 5
+
+
+@pytest.mark.parametrize("deployment", RETUNES, ids=lambda one: one["name"])
+def test_every_parameter_of_a_retune_is_filled_in(deployment):
+    values = dict(deployment["parameters"])
+    assert values.pop("resume") is None
+    parameters = parse_parameters(values)
+    assert values.keys() == Parameters.model_fields.keys()
+    assert parameters.model_dump(mode="json", exclude_unset=True) == parameters.model_dump(mode="json")
+    assert deployment["concurrency_limit"]["limit"] == 1
+
+
+def test_every_field_of_the_form_has_title_description_and_place():
+    """The form of the deployment, as Prefect makes it from the flow's signature and `retune up` completes it."""
+    from prefect.utilities.callables import parameter_schema
+
+    from flows.retune import retune
+
+    form = complete_form(parameter_schema(retune).model_dump_for_openapi())
+    assert form["additionalProperties"] is False
+    for name, field in form["properties"].items():
+        group = form["definitions"].get(field.get("$ref", "").rpartition("/")[2])
+        assert field["title"] == field["title"].capitalize(), name
+        assert (field.get("description") or (group or {}).get("description", "")).endswith("."), name
+        assert "position" in field, name
+        assert group is None or group["additionalProperties"] is False, name
+    assert form["properties"]["model_name"]["pattern"].startswith("^[A-Za-z]")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("local", {"compute": {"nodes": 2}}),
+        ("azure-ml", {"compute": {"max_nodes": 8}, "storage": {"container": "other"}}),
+        ("azure-ml", {"registry": {"workspace": "models"}}),
+    ],
+)
+def test_a_request_may_name_a_part_of_a_group_of_either_kind(name, part):
+    """What the API checks it against, and what the flow makes of it."""
+    from prefect.utilities.callables import parameter_schema
+    from prefect.utilities.schema_tools.validation import validate
+
+    from flows.retune import retune
+
+    validate(part, complete_form(parameter_schema(retune).model_dump_for_openapi()), raise_on_error=True)
+    values = next(one["parameters"] for one in RETUNES if one["name"] == name)
+    given = Parameters.model_validate(part).model_dump(mode="json", exclude_unset=True)
+    merged = merge_groups({key: value for key, value in values.items() if key != "resume"}, given)
+    for group, fields in part.items():
+        assert merged[group] == {**values[group], **fields}
+        assert type(getattr(parse_parameters(merged), group)) is type(getattr(Parameters.model_validate(part), group))
+
+
+def test_automations_have_names_of_their_own_and_say_what_they_are_for():
+    automations = yaml.safe_load(AUTOMATIONS.read_text())
+    names = [one["name"] for one in automations]
+    assert len(set(names)) == len(names)
+    assert all(one["description"].endswith(".") for one in automations)
