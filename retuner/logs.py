@@ -14,7 +14,7 @@ _FIELDS = ("study", "trial", "attempt", "state")
 """What a record may carry (`extra=`) beside its words."""
 _SECRETS = (
     # the signature of a shared access signature, wherever the address appears
-    re.compile(r"(?i)\b(sig=)[^&\s\"']+"),
+    re.compile(r"(?i)\b(sig=)[^&\s\"'<>]+"),
     re.compile(r"(?i)\b((?:account|shared ?access)[_ ]?(?:key|signature)=)[^;\s\"']+"),
     re.compile(r"(?i)((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"),
     re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]+"),

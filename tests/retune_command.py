@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 TESTS = Path(__file__).resolve().parent
 FIXED = {"steps": 6, "delay": 0.1, "fails_at": 0}
+API_SECONDS = 180
 
 
 class Retune:
@@ -56,9 +59,21 @@ class Retune:
         return len(self.record.read_text().splitlines()) if self.record.exists() else 0
 
 
-def ask_api(api: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """POST to Prefect's API; GET where there is no body."""
+def ask_api(api: str, path: str, body: object = None, *, method: str | None = None) -> Any:
+    """Ask Prefect's API, as curl would: POST where there is a body, else GET."""
     data = None if body is None else json.dumps(body).encode()
-    request = Request(f"{api}/{path}", data, {"Content-Type": "application/json"})
-    with urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())
+    request = Request(f"{api}/{path}", data, {"Content-Type": "application/json"}, method=method)
+    deadline = time.monotonic() + API_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(request, timeout=60) as answer:
+                text = answer.read()
+        except HTTPError as error:
+            if error.code != 503:  # the server's SQLite was locked; every client of Prefect's tries again
+                raise
+        except OSError:  # it is on its way back
+            pass
+        else:
+            return json.loads(text) if text else None
+        time.sleep(0.5)
+    raise AssertionError(f"the server did not answer for {API_SECONDS} s")

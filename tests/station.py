@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import yaml
-from retune_command import FIXED, TESTS, Retune
+from retune_command import FIXED, TESTS, Retune, ask_api
 
 CHECKOUT = TESTS.parent
 
@@ -55,23 +54,8 @@ class Station:
         assert done.returncode == 0, done.stderr
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """Ask Prefect's API, as curl would."""
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method)
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
-            try:
-                with urlopen(request, timeout=60) as answer:
-                    text = answer.read()
-            except HTTPError as error:
-                if error.code != 503:  # the server's SQLite was locked; every client of Prefect's tries again
-                    raise
-            except OSError:  # it is on its way back
-                pass
-            else:
-                return json.loads(text) if text else None
-            time.sleep(0.5)
-        raise AssertionError("the server did not answer for three minutes")
+        """Ask this station's API."""
+        return ask_api(self.api, path, body, method=method)
 
     def deployment(self, name: str) -> dict[str, Any]:
         return self.call("GET", f"deployments/name/{name}")

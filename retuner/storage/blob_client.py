@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from retuner.storage.sas import redact
+from retuner.logs import Redaction
 
 MEGABYTE = 1024**2
 BLOCK = 4 * MEGABYTE
@@ -24,20 +24,9 @@ def client_options() -> dict[str, Any]:
     }
 
 
-class _BlackOut(logging.Filter):
-    """Blacks out signatures in the records of a logger."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        redacted = redact(message)
-        if redacted != message:
-            record.msg, record.args = redacted, ()
-        return True
-
-
 def black_out_logs() -> None:
     """Keep signatures out of urllib3's log, which tells whole addresses: at debug level, and when it warns."""
     for name in ("urllib3.connectionpool", "urllib3.util.retry"):
         logger = logging.getLogger(name)
-        if not any(isinstance(present, _BlackOut) for present in logger.filters):
-            logger.addFilter(_BlackOut())
+        if not any(isinstance(present, Redaction) for present in logger.filters):
+            logger.addFilter(Redaction())

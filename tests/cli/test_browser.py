@@ -77,4 +77,6 @@ def field(page: Page, title: str) -> Locator:
 
 
 def flow_runs(station: Station, deployment: str) -> list[dict[str, str]]:
-    return station.call("POST", "flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+    """Those that somebody started: the schedule's come and go by themselves."""
+    found = station.call("POST", "flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+    return [run for run in found if not run["auto_scheduled"]]

@@ -3,7 +3,6 @@
 `make test` takes a few of the requests, `make faults` all. The table of requests is complete: a test says so.
 """
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 from azure_ml_emulator import BlobAccount, Emulator, FaultKind, FaultRule, Settings
 from azure_ml_emulator.client import SDK_WARNINGS, environment_of, import_sdk, until
 from azure_study import PACE, AzureStudy, new_store, play
+from what_holds import shortened
 
 from retuner.compute import azure_ml, azure_ml_service
 from retuner.errors import RetryableError, UserError
@@ -61,8 +61,7 @@ REQUESTS = {
 }
 """Method and path of everything that a study asks."""
 SHORT = ("sign in", "cluster", "list runs", "submission", "result", "scale back")
-ALL = os.environ.get("RETUNER_FAULTS") == "all"
-CHOSEN = tuple(REQUESTS) if ALL else SHORT
+CHOSEN = shortened(REQUESTS, SHORT)
 BROKEN = {
     "refused": (FaultKind.THROTTLED, FaultKind.ERROR, FaultKind.UNAVAILABLE),
     "silent": (FaultKind.RESET, FaultKind.HANG, FaultKind.SLOW),

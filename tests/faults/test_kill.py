@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from retune_command import Retune
-from what_holds import ALL, assert_only_whole_entries
+from what_holds import assert_only_whole_entries, shortened
 
 MOMENTS = 20
-CHOSEN = range(MOMENTS) if ALL else (9, 19)
+CHOSEN = shortened(range(MOMENTS), (9, 19))
 TRIALS = 4
 KILLED_AT = Path(__file__).resolve().parent / "killed_at.py"
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from compute_backends import scheduler, worker
 from retune_command import Retune
-from what_holds import ALL, assert_only_whole_entries, completed, wait_until
+from what_holds import assert_only_whole_entries, completed, shortened, wait_until
 
 TRIALS = 8
 
@@ -33,7 +33,7 @@ def assert_finished(retune: Retune, process: "subprocess.Popen[str]") -> None:
     assert_only_whole_entries(retune.home)
 
 
-@pytest.mark.skipif(not ALL, reason="takes a minute: make faults")
+@pytest.mark.long
 def test_a_search_goes_on_when_its_dask_scheduler_was_killed_and_is_back(retune: Retune):
     folder = retune.folder / "cluster"
     folder.mkdir()
@@ -52,7 +52,7 @@ def test_a_search_goes_on_when_its_dask_scheduler_was_killed_and_is_back(retune:
     assert retune.trainings() - trained <= (TRIALS - ended) + 1  # and the final training
 
 
-@pytest.mark.parametrize("seconds", [3, 40] if ALL else [3])
+@pytest.mark.parametrize("seconds", shortened((3, 40), (3,)))
 def test_a_locked_ledger_holds_a_search_up_and_that_is_all(retune: Retune, seconds: float):
     """40 s are longer than a writer waits by itself."""
     process = start_and_wait(retune)

@@ -12,7 +12,7 @@ import pytest
 from compute_backends import scheduler, worker
 from retune_command import Retune
 from sqlalchemy import create_engine, text
-from what_holds import ALL, wait_until
+from what_holds import wait_until
 
 TRIALS = 2
 CLEAN_UP = "from flows.clean_up import clean_up; print(clean_up(return_state=True).message)"
@@ -28,7 +28,7 @@ def vanish(process: "subprocess.Popen[str]", ledger: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.skipif(not ALL, reason="takes a minute: make faults")
+@pytest.mark.long
 def test_a_second_host_cleans_up_after_one_that_vanished_and_finishes_its_study(
     postgres_server: Callable[[], str], api: str, tmp_path: Path
 ):

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from station import Station, marked
-from what_holds import ALL, completed, wait_until
+from what_holds import completed, wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +40,7 @@ def test_the_prefect_server_is_killed_in_mid_search_and_comes_back(station: Stat
     assert json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"] != server
 
 
-@pytest.mark.skipif(not ALL, reason="takes minutes: make faults")
+@pytest.mark.long
 def test_what_was_due_while_the_worker_stood_still_is_made_up_for(station: Station):
     """Clean-up is due every minute here."""
     with standing_still(worker_of(station)):
@@ -49,7 +49,7 @@ def test_what_was_due_while_the_worker_stood_still_is_made_up_for(station: Stati
     assert station.wait_for(late)["state_type"] == "COMPLETED"
 
 
-@pytest.mark.skipif(not ALL, reason="takes minutes: make faults")
+@pytest.mark.long
 def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(station: Station):
     run = start_and_wait(station, trials=30, seed=22)
     killed = worker_of(station)
@@ -60,7 +60,7 @@ def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(stat
     assert worker_of(station).pid != killed.pid
 
 
-@pytest.mark.skipif(not ALL, reason="takes minutes: make faults")
+@pytest.mark.long
 def test_prefects_locked_database_holds_a_flow_run_up_and_that_is_all(station: Station):
     run = start_and_wait(station, trials=30, seed=23)
     database = station.retune.home / "prefect" / "prefect.db"

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from retune_command import Retune
 
-ALL = os.environ.get("RETUNER_FAULTS") == "all"
-"""`make faults`: everything; else the short part."""
+
+def shortened(whole: Iterable[Any], short: Collection[Any]) -> list[Any]:
+    """Parameters of a test: `make test` takes those in `short`, `make faults` the whole."""
+    return [one if one in short else pytest.param(one, marks=pytest.mark.long) for one in whole]
 
 
 def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 120) -> None:

@@ -21,6 +21,7 @@ import pytest
 from azurite import IdentityToken
 
 from retuner.errors import RetryableError, UserError
+from retuner.logs import HIDDEN
 from retuner.parameters import BlobStorage
 from retuner.parameters.values import parse_parameters
 from retuner.settings import read_settings
@@ -433,7 +434,7 @@ class TestSecrets:
             store.get("none", tmp_path / "copy")
         assert any("urllib3" in record.name for record in caplog.records)  # those that would tell whole addresses
         said = caplog.text + "".join(str(vars(record)) for record in caplog.records)
-        assert "REDACTED" in said
+        assert HIDDEN in said
         assert not any(secret in said for secret in self.signatures(pair.upload_sas, pair.read_sas))
 
     @pytest.mark.parametrize("fault", ["refused", "unreachable"])

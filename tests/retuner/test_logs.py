@@ -14,6 +14,8 @@ from retuner.logs import HIDDEN, KEPT_DAYS, name_study, prepare_logs, redact
     ("text", "secret"),
     [
         ("PUT https://a.blob.core.windows.net/c/x?sv=2024&sig=AbC%2B1d%3D&se=2026 403", "AbC%2B1d%3D"),
+        ("PUT /c/b?sv=2024&SIG=def, then more", "def"),
+        ("<a href='https://a/c?sig=abc%3D'>x</a>", "abc%3D"),
         ("BlobEndpoint=https://a;SharedAccessSignature=sv=2024&sig=QQ%3D", "QQ%3D"),
         ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Zm9v/YmFy==;x", "Zm9v/YmFy=="),
         ("postgresql+psycopg://retuner:pa55word@db/ledger refuses us", "pa55word"),

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from retuner.storage.sas import Place, check_sas, redact
+from retuner.storage.sas import Place, check_sas
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PLACE = Place("https://account.blob.core.windows.net", "retunes")
@@ -139,11 +139,3 @@ def test_no_finding_repeats_the_signature():
         for finding in check(f"https://x.example/y?{make(**changes)}"):
             assert SECRET not in finding.message
             assert urlencode({"sig": SECRET}) not in finding.message
-
-
-def test_redaction_takes_every_signature_out_of_a_text():
-    text = f"PUT /c/b?{make()} and https://a/c?sig=abc%3D&se=1, (SIG=def)"
-    assert "abc" not in redact(text)
-    assert urlencode({"": SECRET})[1:] not in redact(text)
-    assert redact(text).count("REDACTED") == 3
-    assert "se=1" in redact(text)
