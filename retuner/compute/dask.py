@@ -282,6 +282,9 @@ class DaskTarget:
         if status == "pending" and not gone:
             return None
         if gone or status in ("cancelled", "lost", "error"):
+            # the list may be older than the worker's death, and its next job would be lost with it
+            self._workers.pop(entry.worker.id if entry.worker else "", None)
+            self._listed = float("-inf")
             return JobStatus(JobState.LOST, reports, message=self._loss(entry, gone=gone))
         raise UserError(
             f"The Dask worker {_address(entry)} wrote the result of {entry.job.name} to {entry.job.output}, which this "

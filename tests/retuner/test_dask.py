@@ -274,6 +274,23 @@ def test_a_worker_that_cannot_run_a_job_loses_it(open_target, snapshot, dataset,
         assert "could not run it: " in status.message
 
 
+def test_the_next_attempt_is_not_given_to_a_worker_that_died_since_the_last_look(
+    open_target, snapshot, dataset, monkeypatch
+):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    first = toy_job(dataset, steps=10_000, delay=0.02)
+    target.submit(first)
+    wait(target, first, has_reported)
+    monkeypatch.setattr(dask_target, "LIST_SECONDS", 3600)
+    os.kill(int(Path(first.parameters["record"]).read_text()), signal.SIGKILL)
+    assert wait(target, first).state is JobState.LOST
+    second = toy_job(dataset, "s-t0001-a2")
+    target.submit(second)
+    monkeypatch.undo()
+    assert wait(target, second).state is JobState.COMPLETED
+
+
 def test_a_failed_result_is_trained_again_by_another_target(open_target, snapshot, dataset, address, elsewhere):
     with worker(address, elsewhere):
         job = toy_job(dataset, fails_at=1)
