@@ -75,8 +75,10 @@ def _check(parameters: Parameters) -> None:
 def _lines(document: dict[str, Any]) -> str:
     if "trials" not in document:
         return str(document["decision"])
+    from retuner.cost.words import beside_plan
     from retuner.search.records import shown
 
+    cost = document["cost"]
     trials, best, model = document["trials"], document["best"], document["model"]
     errors = document["standard_errors"]
     test = ", ".join(f"{name} {value:.3f} ± {errors[name]:.3f}" for name, value in document["test"].items())
@@ -93,14 +95,7 @@ def _lines(document: dict[str, Any]) -> str:
             f"decision  {document['decision']}",
             f"report    {document['report'] or 'none was made'}",
             *([f"ended     {document['ended_early']}"] if document["ended_early"] else []),
-            f"cost      {_cost(document['cost'])}",
+            f"cost      {beside_plan(cost['actual']['total'], cost['plan']['total'], is_bound=cost['plan_is_bound'])}",
             f"seconds   {seconds}",
         ]
     )
-
-
-def _cost(cost: dict[str, Any]) -> str:
-    """What was used beside what was planned; money where the price of a node is known."""
-    unit, words = ("node_hours", "node hours") if cost["usd_per_hour"] is None else ("usd", "USD")
-    actual, plan = (cost[which]["total"][unit] for which in ("actual", "plan"))
-    return f"{actual:g} {words}" + ("" if plan is None else f", {plan:g} planned")

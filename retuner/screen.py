@@ -8,6 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from retuner.cost.words import beside_plan
 from retuner.search.records import shown
 from retuner.search.states import TrialState
 from retuner.search.view import NodeView, Phase, StudyView
@@ -131,12 +132,10 @@ def _work(node: NodeView) -> Text:
 
 
 def _cost(view: StudyView) -> Text:
-    """In money where a price is known, in node hours else."""
-    spent, plan = (view.spent or {})["total"], view.plan and view.plan["total"]
-    unit, words = ("node_hours", "node hours") if spent["usd"] is None else ("usd", "USD")
-    so_far = "" if view.phase.is_ended() else " so far"
-    planned = "" if plan is None or plan[unit] is None else f", {plan[unit]:g} planned"
-    return Text(f"{spent[unit]:g} {words}{so_far}{planned} (estimates)")
+    so_far = "" if view.phase.is_ended() else "so far "
+    plan = view.plan or {}
+    words = beside_plan((view.spent or {})["total"], plan.get("total"), is_bound=plan.get("is_bound", False))
+    return Text(f"{so_far}{words} (estimates)")
 
 
 def _failures(view: StudyView) -> Text:

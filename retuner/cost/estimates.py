@@ -19,6 +19,8 @@ class Estimate:
 
     seconds: float
     basis: str
+    is_bound: bool = False
+    """Nothing tells what to expect: these are the seconds after which it is stopped."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ class Plan:
         )
 
     @property
+    def is_bound(self) -> bool:
+        """Whether it says what is used at most, as nothing tells what to expect."""
+        return self.durations.trial.is_bound
+
+    @property
     def minutes(self) -> float:
         """Expected minutes until the final training has ended; the idle time of nodes comes after that."""
         waves = math.ceil(self.trials / self.trials_at_once)
@@ -74,6 +79,7 @@ class Plan:
             "startup_seconds": self.rates.startup_seconds,
             "idle_seconds": self.rates.idle_seconds,
             "minutes": rounded(self.minutes),
+            "is_bound": self.is_bound,
             **self.usage.document(usd_per_hour),
             "price": self._price(),
             "priorities": self._priorities(),

@@ -126,7 +126,7 @@ def _durations(parameters: Parameters, sources: Sources, told_: Told) -> Duratio
         found = Durations(probed, from_trial(probed))
     if found is None:
         bound, basis = limits(parameters.budget), "the most that it may take: no earlier study tells"
-        found = Durations(Estimate(bound.trial, basis), Estimate(bound.final, basis))
+        found = Durations(Estimate(bound.trial, basis, is_bound=True), Estimate(bound.final, basis, is_bound=True))
     return Durations(found.trial, retrain or found.retrain)
 
 

@@ -22,7 +22,11 @@ def plan_rows(plan: Plan) -> list[dict[str, object]]:
 def plan_lines(plan: Plan) -> list[str]:
     """One sentence or two on each thing that a person asks of a plan. Figures are estimates unless they say at most."""
     trials, nodes = _count(plan.trials, "trial"), _count(plan.nodes, "node")
-    lines = [f"{trials} on {nodes}: about {_short(plan.minutes)} minutes, an estimate."]
+    minutes = _short(plan.minutes)
+    lines = [
+        f"{trials} on {nodes}: "
+        + (f"at most {minutes} minutes." if plan.is_bound else f"about {minutes} minutes, an estimate.")
+    ]
     for what, estimate in (("A trial", plan.durations.trial), ("The final training", plan.durations.retrain)):
         lines.append(f"{what} takes {_short(estimate.seconds)} s ({estimate.basis}).")
     if plan.price is not None:
@@ -31,6 +35,15 @@ def plan_lines(plan: Plan) -> list[str]:
     if plan.trials_at_once < plan.nodes:
         lines.append(f"max_cost = {plan.max_cost:g} USD lets {plan.trials_at_once} trials run at once.")
     return lines
+
+
+def beside_plan(actual: dict[str, float | None], plan: dict[str, float | None] | None, *, is_bound: bool) -> str:
+    """Totals as of a usage's document, in money where a price is known; `is_bound` as of the plan."""
+    unit, words = ("node_hours", "node hours") if actual["usd"] is None else ("usd", "USD")
+    spent = f"{actual[unit]:g} {words}"
+    if plan is None or plan[unit] is None:
+        return spent
+    return f"{spent}, planned {'at most ' if is_bound else ''}{plan[unit]:g}"
 
 
 def _usd(part: dict[str, float | None]) -> dict[str, object]:

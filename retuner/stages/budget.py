@@ -108,7 +108,10 @@ class Costs:
     """What a study has cost, beside its plan."""
 
     document: dict[str, Any]
-    """JSON object: `actual` and `plan` with the same parts, each with `node_hours` and `usd`."""
+    """JSON object: `actual` and `plan` with the same parts, each with `node_hours` and `usd`.
+
+    `plan_is_bound`: nothing told what to expect, so the plan is what is used at most.
+    """
     ended_early: str | None
     """Why the search ended before all its trials were tried; None where it did not."""
 
@@ -123,6 +126,7 @@ def settle(bench: Workbench, study: Study) -> Costs:
         "usd_per_hour": usd_per_hour,
         "actual": actual,
         "plan": {part: plan.get(part) for part in actual},
+        "plan_is_bound": plan.get("is_bound", False),
         "max_cost": bench.parameters.budget.max_cost,
     }
     bench.ledger.write_stage(study.name, COST, document)

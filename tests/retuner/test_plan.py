@@ -9,7 +9,7 @@ from test_prices import NOBODY, settings_of
 from retuner.azure_ml.region import Quota
 from retuner.cost.estimates import Estimate
 from retuner.cost.planning import Sources, Told, make_plan
-from retuner.cost.words import plan_lines, plan_rows
+from retuner.cost.words import beside_plan, plan_lines, plan_rows
 from retuner.cost.workspace import WorkspaceFacts
 from retuner.errors import UserError
 from retuner.parameters.values import parse_parameters
@@ -46,13 +46,19 @@ class Planner:
         return self.make(told, workspace=workspace, **groups).to_dict()
 
     def make(
-        self, told: Told = TOLD, *, workspace: WorkspaceFacts | None = None, needs_price: bool = True, **groups: Any
+        self,
+        told: Told = TOLD,
+        *,
+        workspace: WorkspaceFacts | None = None,
+        needs_price: bool = True,
+        probes: bool = True,
+        **groups: Any,
     ) -> Any:
         parameters = parse_parameters({"search": {"trials": 96}, "compute": AZURE, **groups})
         sources = Sources(
             recipe=lambda: pytest.fail("the recipe is not needed"),
             ledger=lambda: self.ledger,
-            probe=self._probe,
+            probe=self._probe if probes else None,
             workspace=workspace,
         )
         return make_plan(parameters, self.settings, sources, told, needs_price=needs_price)
@@ -148,8 +154,10 @@ def test_earlier_studies_of_the_recipe_tell_how_long_trials_take(planner):
     name = planner.study([10.0, 30.0], target="azure_ml", final=55.0)
     planner.study([1.0], target="dask")
     plan = planner.plan(replace(TOLD, trial_seconds=None))
-    assert plan["trial_seconds"] == {"seconds": 20.0, "basis": f"mean of 2 trials of {name}"}
-    assert plan["retrain_seconds"] == {"seconds": 55.0, "basis": f"the final training of {name}"}
+    mean = {"seconds": 20.0, "basis": f"mean of 2 trials of {name}", "is_bound": False}
+    assert plan["trial_seconds"] == mean
+    assert (plan["retrain_seconds"]["seconds"], plan["is_bound"]) == (55.0, False)
+    assert plan["retrain_seconds"]["basis"] == f"the final training of {name}"
     assert planner.probed == 0
 
 
@@ -158,6 +166,17 @@ def test_another_target_is_better_than_none_and_a_probe_is_the_last_resort(plann
     planner.study([1.0], target="dask")
     assert planner.plan(replace(TOLD, trial_seconds=None))["trial_seconds"]["seconds"] == 1.0
     assert planner.probed == 1
+
+
+def test_where_nothing_tells_the_plan_is_a_bound_and_says_so(planner):
+    plan = planner.make(Told(nodes=2), probes=False, search={"trials": 4}, compute={}, budget={"seconds_per_trial": 90})
+    assert plan.to_dict()["is_bound"]
+    assert plan.usage.work == 4 * 90
+    assert plan_lines(plan)[0].startswith("4 trials on 2 nodes: at most ")
+    total = plan.to_dict()["total"]
+    assert beside_plan({"node_hours": 0.01, "usd": None}, total, is_bound=True).startswith(
+        "0.01 node hours, planned at most "
+    )
 
 
 def test_the_quota_of_a_workspace_is_beside_what_is_needed(planner):
