@@ -55,6 +55,7 @@ bench: .venv-bench/installed  ## measure speed and memory; writes docs/benchmark
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
 	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --requirement requirements.txt \
 	    --requirement benchmarks/peers.txt
+	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 up: install  ## start server, UI, worker, deployments and automations here, and print where they are
