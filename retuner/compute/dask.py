@@ -302,11 +302,11 @@ class DaskTarget:
         return f"its worker {_address(entry)} died, or the scheduler was started anew"
 
     def _withdraw(self, entry: _Submitted) -> None:
-        entry.cancelled = time.monotonic()
         if entry.future is None:
             entry.final = JobStatus(JobState.STOPPED, message=entry.reason)
         else:
-            self._cluster.cancel(entry.future)
+            self._cluster.cancel(entry.future)  # where it is not answered, the next request asks again
+        entry.cancelled = time.monotonic()
 
     def _force(self, entry: _Submitted, worker: Worker) -> None:
         """Restart the worker of a job that ignores its stop. Where that cannot be, give up the job and the worker."""

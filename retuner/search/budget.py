@@ -23,7 +23,6 @@ class SearchBudget:
     """Trials at the same time; None means one per node."""
     minutes: float | None = None
     """Wall time that this process's search may take; then no trial is started and live ones are stopped."""
-    seconds_per_trial: float | None = None
     min_success_ratio: float = 0.5
     """Least share of completed and pruned trials among those that ended."""
     attempts: int = 3

@@ -27,7 +27,7 @@ from retuner.search.patience import Pace, Patience
 from retuner.search.progress import Progress, Scores
 from retuner.search.records import StudyRecord, TrialRecord
 from retuner.search.states import StudyState, TrialState
-from retuner.search.study import LiveStudy, SearchPlan
+from retuner.search.study import LiveStudy, plan_of
 from retuner.search.transitions import (
     StopReason,
     ask_to_stop,
@@ -42,10 +42,6 @@ from retuner_training.job import Job
 
 MakeJob = Callable[[str, dict[str, Any]], Job]
 """Job name and hyperparameters to the job; it knows the storage, the coordinator does not."""
-
-
-WARM_START = "warm_start"
-"""The entry among a study's stages that holds the hyperparameters to be asked first."""
 
 
 @dataclass
@@ -93,6 +89,8 @@ class Coordinator:
         self._unwritten: dict[int, TrialRecord] = {}
         self._unposted: list[TrialRecord] = []
         self._adopted = False
+        self._orphans: list[str] = []
+        """Jobs that may be alive, and for which nobody waits: yet to be stopped."""
         self._closing: _Closing | None = "done" if _is_searched(study, budget) else None
         self._closed_at = 0.0
         self._failed_here = 0
@@ -168,7 +166,7 @@ class Coordinator:
             self._target.news.clear()
 
     def _is_over(self) -> bool:
-        if self._flights or self._unwritten:
+        if self._flights or self._unwritten or self._orphans:
             return False
         return self._closing is not None or not self._has_more()
 
@@ -180,7 +178,8 @@ class Coordinator:
     def _restore(self) -> None:
         for trial in self._ledger.trials(self._name):
             if trial.number != self._asked:
-                raise UserError(f"The ledger has lost trial {self._asked} of {self._name}: start without --resume.")
+                lost = f"The ledger has lost trial {self._asked} of {self._name}"
+                raise UserError(f"{lost}: restore it from a backup, or start anew with another --seed.")
             self._asked += 1
             if not trial.state.is_finished() and trial.attempts and trial.attempts[-1].reason == "pruned":
                 # decided, and its job told or alive still: then it is stopped as an orphan
@@ -205,7 +204,7 @@ class Coordinator:
             return
         alive = {name for name in self._target.find(self._name) if is_trial_job(name, self._name)}
         wanted = {start_attempt(trial, self._name).attempts[-1].job: trial for trial in self._pending}
-        self._target.cancel(sorted(alive - set(wanted)))
+        self._orphans += sorted(alive - set(wanted))
         living = {trial.number for job, trial in wanted.items() if job in alive}
         self._pending = deque(sorted(self._pending, key=lambda trial: (trial.number not in living, trial.number)))
         self._adopted = True
@@ -269,10 +268,11 @@ class Coordinator:
         self._unposted.clear()
 
     def _send_cancels(self) -> None:
-        flights = [(name, flight) for name, flight in self._flights.items() if flight.stop and not flight.cancelled]
-        if flights:
-            self._target.cancel([name for name, _ in flights])
-        for _, flight in flights:
+        flights = {name: flight for name, flight in self._flights.items() if flight.stop and not flight.cancelled}
+        if flights or self._orphans:
+            self._target.cancel([*flights, *self._orphans])
+        self._orphans.clear()
+        for flight in flights.values():
             flight.cancelled = True
 
     def _fill_slots(self) -> bool:
@@ -339,14 +339,16 @@ class Coordinator:
         if self._closing in (closing, "stopped"):
             return
         self._closing, self._closed_at = closing, time.monotonic()
-        while self._pending:
-            trial = self._pending.popleft()
-            self._move(trial, set_aside(trial, f"not started again ({_CLOSING_WORDS[closing]})"))
-        for name, flight in list(self._flights.items()):
-            if not flight.sent:
-                del self._flights[name]
-                self._move(flight.trial, set_aside(flight.trial, f"not started ({_CLOSING_WORDS[closing]})"))
-            elif not flight.stop:
+        unsent = [name for name, flight in self._flights.items() if not flight.sent]
+        for trial in [*self._pending, *(self._flights.pop(name).trial for name in unsent)]:
+            if (
+                trial.attempts and trial.attempts[-1].ended is None
+            ):  # an earlier process or a lost answer may have sent it
+                self._orphans.append(trial.attempts[-1].job)
+            self._move(trial, set_aside(trial, f"not started ({_CLOSING_WORDS[closing]})"))
+        self._pending.clear()
+        for flight in self._flights.values():
+            if not flight.stop:
                 flight.stop = "minutes" if closing == "minutes" else "stopped"
                 asked = ask_to_stop(flight.trial, flight.stop)
                 self._move(flight.trial, asked)
@@ -372,21 +374,6 @@ _CLOSING_WORDS = {
     "cost": "budget.max_cost does not bear another trial",
     "failing": "all trials failed",
 }
-
-
-def plan_of(study: StudyRecord) -> SearchPlan:
-    """How the study searches."""
-    identity = study.identity
-    return SearchPlan(
-        space=identity.space,
-        direction=identity.direction,
-        sampler=identity.sampler,
-        stopping=identity.stopping,
-        delay=identity.delay,
-        interval=identity.interval,
-        seed=identity.seed,
-        first=tuple(study.stages.get(WARM_START, {}).get("trials", ())),
-    )
 
 
 def _is_searched(study: StudyRecord, budget: SearchBudget) -> bool:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial, Trial
 
+    from retuner.search.records import StudyRecord
+
 REDUCTION_FACTOR = 3
 """ASHA keeps the best third at each rung."""
+WARM_START = "warm_start"
+"""The entry among a study's stages that holds the hyperparameters to be asked first."""
 
 _DRAWS: dict[str, Callable[[Space, int], Draw]] = {"random": random_draw, "qmc": qmc_draw, "grid": grid_draw}
 
@@ -43,6 +47,21 @@ class SearchPlan:
     seed: int = 0
     first: tuple[dict[str, Any], ...] = ()
     """Hyperparameters of the first trials, where the sampler is TPE; the others draw by number alone."""
+
+
+def plan_of(study: StudyRecord) -> SearchPlan:
+    """How the study searches."""
+    identity = study.identity
+    return SearchPlan(
+        space=identity.space,
+        direction=identity.direction,
+        sampler=identity.sampler,
+        stopping=identity.stopping,
+        delay=identity.delay,
+        interval=identity.interval,
+        seed=identity.seed,
+        first=tuple(study.stages.get(WARM_START, {}).get("trials", ())),
+    )
 
 
 class LiveStudy:

@@ -5,7 +5,6 @@ from typing import Any
 
 from retuner.compute import check_target, open_target
 from retuner.compute.target import ComputeTarget
-from retuner.cost.limits import limits
 from retuner.cost.spending import rounded
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute
@@ -84,7 +83,6 @@ def make_coordinator(
         trials=parameters.search.trials,
         parallel=parameters.search.parallel,
         minutes=search_minutes(bench, study),
-        seconds_per_trial=limits(parameters.budget).trial,
         min_success_ratio=parameters.budget.min_success_ratio,
         purse=open_purse(bench, study),
         **({"preemptions": compute.preemptions} if isinstance(compute, AzureMlCompute) else {}),

@@ -10,9 +10,9 @@ from retuner.compute.snapshot import Snapshot, make_snapshot
 from retuner.cost.limits import limits
 from retuner.data.dataset import Dataset
 from retuner.parameters import AzureMlCompute, DaskCompute
-from retuner.search.coordinator import WARM_START
 from retuner.search.records import StudyIdentity, StudyRecord
 from retuner.search.space import Space, validate_space
+from retuner.search.study import WARM_START
 from retuner.search.warm_start import earlier_bests
 from retuner.settings import CHECKOUT
 from retuner.workbench import Workbench

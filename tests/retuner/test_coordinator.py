@@ -1,7 +1,7 @@
 """The coordinator, with a target in memory that does the work."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fake_target import FakeTarget
 
+from retuner.compute.target import JobStatus
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates
 from retuner.errors import FatalError, RetryableError, UserError
@@ -49,12 +50,13 @@ class Bench:
     def coordinator(self, target: FakeTarget, *, trials: int = 6, **options: Any) -> Coordinator:
         """A coordinator of the open study; options of the identity, the budget and the coordinator by name."""
         identity = {name: options.pop(name) for name in list(options) if hasattr(IDENTITY, name)}
+        seconds = options.pop("seconds", None)
         limits = {name: options.pop(name) for name in list(options) if hasattr(SearchBudget(1), name)}
         self.study = self.ledger.open_study(replace(IDENTITY, **identity), "FAQ", trials=trials)
         budget = SearchBudget(trials, **limits)
 
         def make_job(name: str, parameters: dict[str, Any]) -> Job:
-            return Job(name, self.study.name, "r", parameters, "d", "o", seconds=budget.seconds_per_trial)
+            return Job(name, self.study.name, "r", parameters, "d", "o", seconds=seconds)
 
         return Coordinator(
             self.ledger, self.study, target=target, budget=budget, make_job=make_job, **{"pace": PACE, **options}
@@ -289,7 +291,7 @@ def test_a_training_that_raises_is_a_failed_trial_without_another_attempt(bench)
 
 def test_a_trial_out_of_time_fails_as_timeout(bench):
     slow = FakeTarget(lambda p: [p["x"]] * (9 if p["x"] > 0.5 else 2))
-    bench.run(slow, seconds_per_trial=4, min_success_ratio=0)
+    bench.run(slow, seconds=4, min_success_ratio=0)
     for trial in bench.trials():
         late = trial.parameters["x"] > 0.5
         assert trial.state is (TrialState.FAILED if late else TrialState.COMPLETED)
@@ -443,6 +445,32 @@ def test_a_stopped_study_is_resumed_with_the_same_trials(bench):
     assert len(following.submitted) == 4
 
 
+def test_what_an_earlier_process_left_alive_is_stopped_where_it_is_not_started_again(bench):
+    target = FakeTarget(nodes=4)
+    bench.run_until(target, lambda: len(target.submitted) == 4)
+    target.size = 0  # so that no slot is there for them
+    stop = threading.Event()
+    target.on_poll = stop.set
+    target.find = lambda study: stop.set() or target.living()  # asked to stop in between
+    progress = bench.run(target, stop=stop)
+    assert progress.stopped
+    assert set(target.submitted) <= set(target.cancelled)
+
+
+def test_a_job_whose_submission_was_not_answered_is_stopped_as_well(bench):
+    target = FakeTarget(nodes=1)
+    stop, submit = threading.Event(), target.submit
+
+    def lost_answer(job: Job) -> None:
+        submit(job)
+        stop.set()
+        raise RetryableError("the answer was lost")
+
+    target.submit = lost_answer
+    assert bench.run(target, stop=stop).stopped
+    assert target.cancelled == target.submitted
+
+
 # after a kill
 
 
@@ -551,8 +579,16 @@ def test_a_ledger_that_lost_a_trial_is_refused(bench):
 def test_the_cost_of_a_trial_does_not_grow_with_their_number(bench):
     """Counted in calls, not in time: one poll serves all nodes, and a finished trial is never looked at again."""
     target = FakeTarget(nodes=8)
+    asked, poll = [], target.poll
+
+    def counting(jobs: Mapping[str, int]) -> dict[str, JobStatus]:
+        asked.append(len(jobs))
+        return poll(jobs)
+
+    target.poll = counting
     bench.run(target, trials=400)
-    assert target.polls <= 400 * 5 / 8 * 1.2
+    assert len(asked) <= 400 * 5 / 8 * 1.2
+    assert sum(asked) == 400 * 5
 
 
 # money
