@@ -29,7 +29,7 @@ run: install  ## retune the built-in model on the bundled sample; more with .ven
 	@$(BIN)/retune run
 
 # Everything on this machine: Azurite for Blob storage, and an emulator of Azure ML's services for the real SDK.
-run-azure-offline: install  ## the same on an emulated Azure ML workspace with 4 nodes; no account, nothing leaves the machine
+run-azure-offline: install  ## the same on an emulated Azure ML workspace with 4 nodes; no account, no cloud
 	@PYTHONPATH=tests RETUNER_HOME="$${RETUNER_HOME:-$(CURDIR)/.retuner/azure-offline}" $(BIN)/python -m azure_ml_emulator \
 	    --container retuner -- $(BIN)/retune run --parameters deployments/parameters/azure_ml_offline.yaml
 

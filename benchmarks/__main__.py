@@ -15,6 +15,7 @@ from benchmarks.rows import ROWS, needs
 from retuner.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data" / "clinc150"
+"""CLINC150 in the layout of docs/data.md, where somebody has laid it."""
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 SCALES = {"full": Scale(), "tiny": TINY}
 
@@ -70,7 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to measure (all)")
     parser.add_argument("--list", action="store_true", help="list the rows")
     parser.add_argument("--runs", type=int, default=3, help="runs of a row (3)")
-    parser.add_argument("--data", default=str(DATA), help="folder of raw files, or `sample` (%(default)s)")
+    parser.add_argument(
+        "--data",
+        default=str(DATA) if _is_there(str(DATA)) else "sample",
+        help="folder of raw files, or `sample` (%(default)s)",
+    )
     parser.add_argument("--scale", choices=SCALES, default="full", help="`tiny` tries out the benchmark itself")
     parser.add_argument("--page", default=str(PAGE), help="where all rows are written (%(default)s)")
     return parser

@@ -1,4 +1,4 @@
-"""`retune plan`: what a retune will take in minutes and money. Nothing is started."""
+"""`retune plan`: what a retune will take in minutes and money. No node is started."""
 
 import argparse
 import json

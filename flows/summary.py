@@ -137,8 +137,9 @@ def _cost_lines(cost: dict[str, Any]) -> list[str]:
     unit = "node_hours" if cost["usd_per_hour"] is None else "usd"
     head = "node hours" if unit == "node_hours" else "USD"
     plan, actual = cost["plan"], cost["actual"]
+    planned = "planned at most" if cost["plan_is_bound"] else "planned"
     rows = [f"| {part} | {_figure(plan[part], unit)} | {_figure(actual[part], unit)} |" for part in actual]
-    return [f"| {head} | plan | actual |", "| --- | --- | --- |", *rows, ""]
+    return [f"| {head} | {planned} | actual |", "| --- | --- | --- |", *rows, ""]
 
 
 def _figure(part: dict[str, float] | None, unit: str) -> str:

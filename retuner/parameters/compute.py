@@ -141,7 +141,7 @@ class AzureMlCompute(Group):
     image: str | None = Field(
         default=None,
         title="Docker image",
-        description="Image with the packages of requirements.txt; empty builds one from deployments/azure_ml.",
+        description="Image with the packages of deployments/azure_ml/requirements.txt; empty builds one from there.",
         json_schema_extra={"position": 13},
     )
     wait_minutes: float = Field(
@@ -168,7 +168,7 @@ class AzureMlCompute(Group):
         json_schema_extra={"position": 18},
     )
     dedicated_after: int = Field(
-        default=3,
+        default=2,
         ge=1,
         le=100,
         title="Attempts before dedicated nodes",

@@ -40,7 +40,7 @@ class Data(Group):
         ge=2,
         le=1000,
         title="Pairs per text",
-        description="For recipes of texts: a training text is paired with so many questions in all; empty means 20.",
+        description="For recipes of texts: questions per training text, its own among them; empty means 20.",
         json_schema_extra={"position": 3},
     )
     split_seed: int = Field(

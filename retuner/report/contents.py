@@ -70,6 +70,8 @@ class Costs:
     """The price of a node in one sentence, with its date."""
     units: Mapping[str, str]
     """What there are figures in: `node_hours`, and `usd` where a price is known; with their words."""
+    is_bound: bool
+    """Whether the plan says what it may take at most, not what is expected."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ def _costs(view: StudyView) -> Costs | None:
         return None
     rows = tuple((words, plan[part], (spent or {}).get(part, {})) for part, words in PARTS.items())
     units = {"node_hours": "node hours", **({"usd": "USD"} if plan["total"]["usd"] is not None else {})}
-    return Costs(rows, _price(plan["price"]), units)
+    return Costs(rows, _price(plan["price"]), units, is_bound=plan.get("is_bound", False))
 
 
 def _price(price: Mapping[str, Any] | None) -> str:
