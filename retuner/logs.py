@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from retuner.errors import RetunerError
@@ -85,7 +86,10 @@ def prepare_logs(folder: Path) -> None:
 
 
 def prepare_handlers() -> None:
-    """Give every handler that exists now the redaction: filters of loggers do not see the records of their children."""
+    """Give every handler that exists now the redaction: filters of loggers do not see the records of their children.
+
+    A handler whose reader has gone, as a killed worker does, is silent from then on: Rich would end the process.
+    """
     loggers = [logging.getLogger()] + [
         logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)
     ]
@@ -93,6 +97,8 @@ def prepare_handlers() -> None:
         for handler in logger.handlers:
             if not any(isinstance(one, Redaction) for one in handler.filters):
                 handler.addFilter(Redaction())
+            if (console := getattr(handler, "console", None)) is not None:
+                console.on_broken_pipe = partial(setattr, console, "quiet", True)
 
 
 def _write_json(logger: logging.Logger, folder: Path) -> None:

@@ -54,7 +54,8 @@ def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(stat
     run = start_and_wait(station, trials=30, seed=22)
     killed = worker_of(station)
     killed.kill()
-    assert station.wait_for(run)["state_type"] == "COMPLETED"
+    ended = station.wait_for(run)
+    assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
     assert completed(station.retune) == 30
     assert station.wait_for(station.trigger("clean-up/every-15-minutes"))["state_type"] == "COMPLETED"
     assert worker_of(station).pid != killed.pid

@@ -3,8 +3,11 @@
 import io
 import json
 import logging
+import os
+from contextlib import suppress
 
 import pytest
+from prefect.logging.handlers import PrefectConsoleHandler
 
 from retuner.errors import UserError
 from retuner.logs import HIDDEN, KEPT_DAYS, name_study, prepare_logs, redact
@@ -100,3 +103,22 @@ def test_our_own_errors_are_sentences_and_others_keep_their_frames(tmp_path):
     assert "traceback" not in ours
     assert "KeyError: 'x'" in others["traceback"]
     assert "traceback" not in nothing
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_end_the_process(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as stream:
+        handler = PrefectConsoleHandler(stream=stream)
+        ours = logging.getLogger("retuner")
+        ours.addHandler(handler)
+        try:
+            prepare_logs(tmp_path)
+            ours.info("to a worker that was killed")
+            ours.info("and on")
+        finally:
+            ours.removeHandler(handler)
+        with suppress(BrokenPipeError):
+            stream.close()
+    [file] = tmp_path.iterdir()
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()][-1] == "and on"
