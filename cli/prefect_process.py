@@ -34,7 +34,7 @@ class Server:
         """Whether the process is there; a busy one may not answer for a while."""
         for child in _started:
             child.poll()  # a child that has ended stays there until it is asked for
-        return _birth(self.pid) == self.born
+        return bool(self.born) and _birth(self.pid) == self.born  # of one that ended at once, nothing is known
 
     def wait_until_healthy(self) -> bool:
         """Whether it answers within the limit; False as soon as the process has ended."""

@@ -47,6 +47,7 @@ class Addresses:
 
 def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None:
     """Bring everything up and keep it so until `stop` is set. Raises UserError where a station is up already."""
+    own = not os.environ.get("PREFECT_API_URL")  # while we have one of our own, it is named there as well
     with _lock(settings) as taken, prefect_server(settings, port=port) as api:
         if not taken:
             raise UserError(f"A station is up already in {settings.home}: end it with: retune down")
@@ -58,7 +59,7 @@ def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None
             try:
                 addresses = Addresses(os.getpid(), api, ui, WORK_POOL, deployments)
                 _write(record, json.dumps(asdict(addresses)))
-                _keep_alive(settings, worker, stop, log=log, api=api)
+                _keep_alive(settings, worker, stop, log=log, own_api=api if own else None)
             finally:
                 record.unlink(missing_ok=True)
                 _end_worker(settings)
@@ -81,12 +82,14 @@ def is_up(settings: Settings) -> bool:
 
 
 def _keep_alive(
-    settings: Settings, worker: "subprocess.Popen[bytes]", stop: threading.Event, *, log: IO[bytes], api: str
+    settings: Settings, worker: "subprocess.Popen[bytes]", stop: threading.Event, *, log: IO[bytes], own_api: str | None
 ) -> None:
+    """Start again what has ended, until `stop` is set; the server only where it is our own, at `own_api`."""
     ended: float | None = None
     while not stop.wait(LOOK_SECONDS):
         try:
-            revive_server(settings, api)
+            if own_api is not None:
+                revive_server(settings, own_api)
         except UserError as error:  # the machine may be busy: the next look tries again
             print(f"retune: {error}", file=sys.stderr, flush=True)
         if worker.poll() is None:
