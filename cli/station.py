@@ -34,6 +34,10 @@ LEAVE_SECONDS = 25.0
 """For flow runs to stop their trials and say so, once they were asked to."""
 
 
+LOCK_SECONDS = 0.5
+"""Whoever looks whether a station is up takes its lock for a moment; this outlasts it."""
+
+
 @dataclass(frozen=True)
 class Addresses:
     """What is up, and where."""
@@ -48,7 +52,7 @@ class Addresses:
 def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None:
     """Bring everything up and keep it so until `stop` is set. Raises UserError where a station is up already."""
     own = not os.environ.get("PREFECT_API_URL")  # while we have one of our own, it is named there as well
-    with _lock(settings) as taken, prefect_server(settings, port=port) as api:
+    with _lock(settings, wait_seconds=LOCK_SECONDS) as taken, prefect_server(settings, port=port) as api:
         if not taken:
             raise UserError(f"A station is up already in {settings.home}: end it with: retune down")
         deployments = install()
@@ -160,16 +164,22 @@ def marked(settings: Settings) -> list[int]:
 
 
 @contextmanager
-def _lock(settings: Settings) -> Iterator[bool]:
-    """Whether the lock of the station could be taken; it is held inside."""
+def _lock(settings: Settings, *, wait_seconds: float = 0) -> Iterator[bool]:
+    """Whether the lock of the station could be taken within that time; it is held inside."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
     with (settings.home / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        while not (taken := _take(lock)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield taken
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _record(settings: Settings) -> Path:

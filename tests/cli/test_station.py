@@ -1,8 +1,10 @@
 """What keeps server and worker alive: here with a worker that does nothing, and no deployments."""
 
+import fcntl
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -32,6 +34,7 @@ def idle(monkeypatch):
 
     workers: list[subprocess.Popen[bytes]] = []
     monkeypatch.setattr(station, "install", list)
+    monkeypatch.setattr(station, "prefect_server", lambda *_, **__: nullcontext("http://127.0.0.1:9/api"))
     monkeypatch.setattr(station, "_start_worker", lambda *_: workers.append(start_worker()) or workers[-1])
     monkeypatch.setattr(station, "LOOK_SECONDS", 0.01)
     yield
@@ -51,13 +54,27 @@ def test_a_server_that_could_not_be_started_again_is_tried_again(settings):
     assert not is_healthy(api)
 
 
-def test_a_persons_own_server_is_not_started_by_us(settings, api, idle, monkeypatch):
-    monkeypatch.setenv("PREFECT_API_URL", api)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_server_is_started_again_where_it_is_our_own_and_not_a_persons(own, settings, idle, monkeypatch):
+    if not own:
+        monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     stop, revived = threading.Event(), []
     monkeypatch.setattr(station, "revive_server", lambda *_: revived.append(1))
     threading.Timer(0.5, stop.set).start()
     station.run_station(settings, stop, port=0)
-    assert revived == []
+    assert bool(revived) is own
+
+
+def test_a_look_whether_a_station_is_up_does_not_keep_one_from_coming_up(settings, idle):
+    stop = threading.Event()
+    stop.set()
+    with (settings.home / "up.lock").open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        threading.Timer(0.1, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        station.run_station(settings, stop, port=0)
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="A station is up already"):
+            station.run_station(settings, stop, port=0)
 
 
 def test_a_server_that_ended_before_it_was_looked_at_is_not_alive():
