@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +22,10 @@ from typing import IO
 
 from cli.installation import WORK_POOL, install
 from cli.prefect_server import prefect_server, revive_server
+from cli.processes import birth, is_alive
 from retuner.errors import UserError
 from retuner.settings import Settings
+from retuner_training.result import write_whole
 
 MARK = "RETUNER_STATION"
 LOOK_SECONDS = 2.0
@@ -62,7 +64,7 @@ def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None
             worker = _start_worker(settings, log)
             try:
                 addresses = Addresses(os.getpid(), api, ui, WORK_POOL, deployments)
-                _write(record, json.dumps(asdict(addresses)))
+                write_whole(record, lambda part: part.write_text(json.dumps(asdict(addresses))))
                 _keep_alive(settings, worker, stop, log=log, own_api=api if own else None)
             finally:
                 record.unlink(missing_ok=True)
@@ -119,13 +121,14 @@ def _start_worker(settings: Settings, log: IO[bytes]) -> "subprocess.Popen[bytes
 
 def _end_worker(settings: Settings) -> None:
     """Ask the flow runs to stop, then the worker, which reports how they ended; kill what is left after that."""
-    workers = {pid for pid in marked(settings) if b"worker" in _command_line(pid)}
-    flow_runs = set(marked(settings)) - workers
+    started = marked(settings)
+    workers = {pid: born for pid, born in started.items() if b"worker" in _command_line(pid)}
+    flow_runs = {pid: born for pid, born in started.items() if pid not in workers}
     _send(flow_runs, signal.SIGTERM)
     _wait_until_gone(flow_runs, seconds=LEAVE_SECONDS)
     _send(workers, signal.SIGTERM)
     _wait_until_gone(workers, seconds=5)
-    left = set(marked(settings))
+    left = marked(settings)
     _send(left, signal.SIGKILL)
     _wait_until_gone(left, seconds=5)
 
@@ -136,30 +139,29 @@ def _send(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _wait_until_gone(pids: set[int], *, seconds: float) -> None:
+def _wait_until_gone(processes: Mapping[int, str], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(_command_line(pid) for pid in pids):
+    while time.monotonic() < deadline and any(is_alive(pid, born) for pid, born in processes.items()):
         time.sleep(0.1)
 
 
 def _command_line(pid: int) -> list[bytes]:
-    """Arguments of a process; empty where it is gone or was not waited for yet."""
+    """Arguments of a process; empty where it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     except OSError:
         return []
 
 
-def marked(settings: Settings) -> list[int]:
-    """Live processes that the station's worker has started, and those that they have started."""
+def marked(settings: Settings) -> dict[int, str]:
+    """Live processes that the station's worker has started, and those that they have started, with their births."""
     wanted = f"{MARK}={settings.home}".encode()
-    found = []
+    found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+        if entry.name.isdigit() and (born := birth(int(entry.name))):
             with suppress(OSError):  # it has ended, or is somebody else's
-                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-                if not zombie and wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = born
     return found
 
 
@@ -184,9 +186,3 @@ def _take(lock: IO[str]) -> bool:
 
 def _record(settings: Settings) -> Path:
     return settings.home / "up.json"
-
-
-def _write(file: Path, text: str) -> None:
-    whole = file.with_suffix(".new")
-    whole.write_text(text)
-    whole.replace(file)

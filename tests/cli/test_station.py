@@ -1,6 +1,7 @@
 """What keeps server and worker alive: here with a worker that does nothing, and no deployments."""
 
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import pytest
 from cli import prefect_process, station
 from cli.prefect_process import Server, is_healthy
 from cli.prefect_server import prefect_server, revive_server
+from cli.processes import birth, is_alive
 from retuner.errors import UserError
 from retuner.settings import Settings, read_settings
 
@@ -75,6 +77,12 @@ def test_a_look_whether_a_station_is_up_does_not_keep_one_from_coming_up(setting
         fcntl.flock(looking, fcntl.LOCK_EX)
         with pytest.raises(UserError, match="A station is up already"):
             station.run_station(settings, stop, port=0)
+
+
+def test_a_process_whose_number_was_given_again_is_not_the_one_that_was_looked_for():
+    now = birth(os.getpid())
+    assert is_alive(os.getpid(), now)
+    assert not is_alive(os.getpid(), str(int(now) - 1))
 
 
 def test_a_server_that_ended_before_it_was_looked_at_is_not_alive():
