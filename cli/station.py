@@ -57,9 +57,10 @@ def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None
     with _lock(settings, wait_seconds=LOCK_SECONDS) as taken, prefect_server(settings, port=port) as api:
         if not taken:
             raise UserError(f"A station is up already in {settings.home}: end it with: retune down")
+        record = _record(settings)
+        record.unlink(missing_ok=True)  # of a station that was killed: its process number may be somebody else's
         deployments = install()
         ui = os.environ.get("PREFECT_UI_URL") or api.removesuffix("/api")
-        record = _record(settings)
         with (settings.home / "worker.log").open("ab") as log:
             worker = _start_worker(settings, log)
             try:

@@ -1,11 +1,13 @@
 """What keeps server and worker alive: here with a worker that does nothing, and no deployments."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
 import threading
 from contextlib import nullcontext
+from dataclasses import asdict
 
 import pytest
 
@@ -13,6 +15,7 @@ from cli import prefect_process, station
 from cli.prefect_process import Server, is_healthy
 from cli.prefect_server import prefect_server, revive_server
 from cli.processes import birth, is_alive
+from cli.station import Addresses
 from retuner.errors import UserError
 from retuner.settings import Settings, read_settings
 
@@ -65,6 +68,15 @@ def test_a_server_is_started_again_where_it_is_our_own_and_not_a_persons(own, se
     threading.Timer(0.5, stop.set).start()
     station.run_station(settings, stop, port=0)
     assert bool(revived) is own
+
+
+def test_the_record_of_a_killed_station_is_not_taken_for_that_of_the_next(settings, idle, monkeypatch):
+    (settings.home / "up.json").write_text(json.dumps(asdict(Addresses(1, "api", "ui", "pool", []))))
+    stop, seen = threading.Event(), []
+    stop.set()
+    monkeypatch.setattr(station, "install", lambda: seen.append(station.read_station(settings)) or [])
+    station.run_station(settings, stop, port=0)
+    assert seen == [None]
 
 
 def test_a_look_whether_a_station_is_up_does_not_keep_one_from_coming_up(settings, idle):
