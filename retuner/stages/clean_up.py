@@ -1,6 +1,7 @@
 """What a process that was killed leaves behind: its study is found by its free lease, and made ready to be resumed."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,7 +36,7 @@ class LeftBehind:
     trials: int
     """Trials that the ledger still called live."""
     fault: str | None = None
-    """Why its compute target could not be cleaned; it is tried again the next time."""
+    """Why it could not be cleaned up; it is tried again the next time."""
     is_open: bool = True
     """Whether it can be continued; one that has ended left only its compute target to be cleaned."""
 
@@ -72,11 +73,16 @@ def _clean_up(study: StudyRecord, ledger: Ledger, settings: Settings, find_ident
     """None where somebody works on the model, or where nothing was left."""
     if is_held(study.model_name, settings):
         return None
-    try:
-        with hold_lease(study.model_name, settings):
-            return _clean_up_alone(study, ledger, settings, find_identity)
-    except UserError:
-        return None  # somebody has just begun to work on it
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold_lease(study.model_name, settings))
+            study = ledger.study(study.name)  # a flow run may have worked on it since it was listed
+        except UserError as error:
+            if is_held(study.model_name, settings):
+                return None  # somebody has just begun to work on it
+            fault = f"it cannot be cleaned up yet: {error}"
+            return LeftBehind(study.name, jobs=0, trials=0, fault=fault, is_open=study.state is StudyState.OPEN)
+        return None if _is_clean(study) else _clean_up_alone(study, ledger, settings, find_identity)
 
 
 def _clean_up_alone(
