@@ -9,6 +9,7 @@ from retuner.azure_ml.identity import AzureMlIdentity
 from retuner.compute import open_target
 from retuner.compute.snapshot import Snapshot
 from retuner.errors import UserError
+from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.parameters.values import parse_parameters
 from retuner.search.lease import hold_lease, is_held
@@ -80,7 +81,7 @@ def _clean_up(study: StudyRecord, ledger: Ledger, settings: Settings, find_ident
         except UserError as error:
             if is_held(study.model_name, settings):
                 return None  # somebody has just begun to work on it
-            fault = f"it cannot be cleaned up yet: {error}"
+            fault = f"it cannot be cleaned up yet: {redact(str(error))}"
             return LeftBehind(study.name, jobs=0, trials=0, fault=fault, is_open=study.state is StudyState.OPEN)
         return None if _is_clean(study) else _clean_up_alone(study, ledger, settings, find_identity)
 
@@ -94,7 +95,7 @@ def _clean_up_alone(
             jobs = _stop_jobs(study, settings, find_identity)
             ledger.update_study(study.name, target={**study.target, GIVEN_BACK: True})
     except Exception as error:  # noqa: BLE001 - one study must not keep the others from being cleaned up
-        fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {error}"
+        fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {redact(str(error))}"
     live = [trial for trial in ledger.trials(study.name) if trial.state in _LIVE]
     ledger.write_trials(study.name, [set_aside(trial, "its flow run ended without a word") for trial in live])
     left = LeftBehind(study.name, jobs=jobs, trials=len(live), fault=fault, is_open=study.state is StudyState.OPEN)

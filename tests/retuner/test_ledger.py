@@ -292,6 +292,13 @@ def test_a_database_that_does_not_exist_is_the_persons_business(postgres_server)
         Ledger(url)
 
 
+def test_no_message_shows_a_piece_of_a_url_that_cannot_be_read():
+    with pytest.raises(UserError, match="a part of it is not as it should be") as caught:
+        Ledger("postgresql+psycopg://somebody@host:secret/db")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_no_message_shows_the_password(tmp_path):
     with pytest.raises(RetryableError) as caught:
         Ledger(f"postgresql+psycopg://somebody:secret@/nothing?host={tmp_path}")
