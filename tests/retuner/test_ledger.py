@@ -168,9 +168,8 @@ def test_the_fingerprint_covers_what_decides_the_trials(field):
     assert replace(IDENTITY).fingerprint == IDENTITY.fingerprint
 
 
-def test_resume_takes_the_newest_unfinished_study_or_the_named_one(ledger):
+def test_resume_takes_the_named_study(ledger):
     first = ledger.open_study(IDENTITY, "FAQ", trials=4)
-    assert ledger.open_study(IDENTITY, "FAQ", trials=4, resume=True).name == first.name
     assert ledger.open_study(IDENTITY, "FAQ", trials=4, resume=first.name).name == first.name
 
 
@@ -181,8 +180,6 @@ def test_resume_says_what_differs(ledger):
 
 
 def test_resume_of_what_cannot_be_resumed_is_refused_with_the_reason(ledger):
-    with pytest.raises(UserError, match="FAQ has no unfinished study to resume"):
-        ledger.open_study(IDENTITY, "FAQ", trials=4, resume=True)
     with pytest.raises(UserError, match="There is no study 'FAQ-1': the ledger is empty"):
         ledger.open_study(IDENTITY, "FAQ", trials=4, resume="FAQ-1")
     first = ledger.open_study(IDENTITY, "FAQ", trials=4)
