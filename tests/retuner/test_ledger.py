@@ -10,26 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from identities import identity
 from sqlalchemy import Engine, create_engine, event, text
 
 from retuner.errors import RetryableError, UserError
 from retuner.search import tables
 from retuner.search.ledger import Ledger
-from retuner.search.records import Attempt, StudyIdentity, TrialRecord
+from retuner.search.records import Attempt, TrialRecord
 from retuner.search.states import StudyState, TrialState
 
-IDENTITY = StudyIdentity(
-    dataset="sample-0a1b",
-    recipe="faq_ranker",
-    snapshot="ff00",
-    metric="gain@1",
-    direction="maximize",
-    space={"x": {"type": "float", "low": 0.0, "high": 1.0, "log": False, "step": None}},
-    sampler="tpe",
-    stopping="asha",
-    delay=1,
-    interval=1,
-    seed=0,
+IDENTITY = identity(
+    space={"x": {"type": "float", "low": 0.0, "high": 1.0, "log": False, "step": None}}, sampler="tpe", stopping="asha"
 )
 WHEN = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 TRIAL = TrialRecord(
