@@ -52,7 +52,7 @@ def told_trial(
         metrics={"gain@1": level, "gain@2": level + 0.1} if state is COMPLETED else {},
         standard_errors={"gain@1": 0.01, "gain@2": 0.01} if state is COMPLETED else {},
         reports=tuple((10 * step, level - 0.1 / step) for step in range(1, steps + 1)),
-        attempts=(Attempt(f"s-t{number:04d}-a1", state, started=began, ended=ended, node=node),),
+        attempts=(Attempt(f"s-t{number:04d}-a1", state, started=began, ended=ended, node=node, reason=message),),
         seconds=None if ended is None else seconds,
         message=message,
     )
