@@ -83,6 +83,7 @@ def test_a_search_that_cannot_begin_leaves_no_writer(monkeypatch):
 
 
 def test_the_leaderboard_is_due_only_now_and_then(in_flow, monkeypatch):
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda **_: None)  # else it starts a server of its own
     clock = [100.0]
     monkeypatch.setattr(artifacts.time, "monotonic", lambda: clock[0])
     board = LeaderboardArtifact("FAQ_ranker-ab-1")
