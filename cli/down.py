@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from cli.output import show
+from cli.processes import birth, is_alive
 from cli.station import is_up, marked, read_station
 from retuner.errors import UserError
 from retuner.settings import Settings, read_settings
@@ -37,17 +38,10 @@ def _end(settings: Settings) -> None:
         time.sleep(0.2)
     if station is None:
         return
+    born = birth(station.pid)
     with suppress(ProcessLookupError):
         os.kill(station.pid, signal.SIGTERM)
-    while is_up(settings) or _is_alive(station.pid):
+    while is_up(settings) or is_alive(station.pid, born):
         if time.monotonic() > deadline:
             raise UserError(f"The process {station.pid} did not end within {END_SECONDS} s: end it by hand.")
         time.sleep(0.2)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

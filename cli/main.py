@@ -10,6 +10,7 @@ from types import FrameType
 
 from cli import arguments
 from retuner.errors import Interrupted, RetunerError
+from retuner.logs import redact
 from retuner.parameters.provision import Preflight, Provision, TearDown
 from retuner.settings import read_settings
 
@@ -41,14 +42,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """What a person is told: our errors in their own words, a full disk wherever it struck, all else by its class."""
+    """What a person is told, without secrets: our errors as such, a full disk wherever it struck, else its class."""
     home = read_settings().home
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     if shutil.disk_usage(place).free < LEAST_FREE or getattr(error, "errno", None) == errno.ENOSPC:
         return f"The disk that holds {home} is full: free some space and start again; what was completed is kept."
     if isinstance(error, RetunerError):
-        return str(error)
-    first_line = str(error).partition("\n")[0]
+        return redact(str(error))
+    first_line = redact(str(error)).partition("\n")[0]
     return f"Unexpected {type(error).__name__}: {first_line} (--debug shows where it came from)"
 
 

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+from cli.processes import birth, is_alive
 from retuner.errors import UserError
+from retuner_training.result import write_whole
 
 START_LIMIT = 120
 """Seconds a server may take to start; a cold one was seen to take 37."""
@@ -34,7 +36,7 @@ class Server:
         """Whether the process is there; a busy one may not answer for a while."""
         for child in _started:
             child.poll()  # a child that has ended stays there until it is asked for
-        return _birth(self.pid) == self.born
+        return is_alive(self.pid, self.born)
 
     def wait_until_healthy(self) -> bool:
         """Whether it answers within the limit; False as soon as the process has ended."""
@@ -71,9 +73,9 @@ def start(home: Path, port: int | None) -> Server:
             command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
         )
     _started.append(child)
-    server = Server(url=url, pid=child.pid, born=_birth(child.pid))
+    server = Server(url=url, pid=child.pid, born=birth(child.pid))
     try:
-        _write(home / "server.json", asdict(server))
+        write_whole(home / "server.json", lambda part: part.write_text(json.dumps(asdict(server))))
         if server.wait_until_healthy():
             return server
     except BaseException:
@@ -111,15 +113,6 @@ def _signal(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _birth(pid: int) -> str:
-    """When a process began, in clock ticks since the machine did; empty where it is gone or only waited for."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
-
-
 def _free_port(wanted: int | None) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -129,9 +122,3 @@ def _free_port(wanted: int | None) -> int:
             raise UserError(f"Port {wanted} is taken by another program ({error.strerror}): choose another.") from None
         port: int = probe.getsockname()[1]
         return port
-
-
-def _write(file: Path, value: object) -> None:
-    whole = file.with_suffix(".new")
-    whole.write_text(json.dumps(value))
-    whole.replace(file)

@@ -46,15 +46,17 @@ def prefect_server(settings: Settings, *, port: int | None = None) -> Iterator[s
 
 
 def revive_server(settings: Settings, url: str) -> None:
-    """Start our own server of that address again where its process is gone; another server is left alone."""
+    """Start our own server of that address again where its process is gone. Raises UserError where it does not start.
+
+    Only for whoever has a server of our own: that of a person, named by PREFECT_API_URL, is theirs.
+    """
     home = settings.prefect_home
-    port = urlsplit(url).port
-    if port is None or not (home / "server.json").exists() or prefect_process.find(home) is not None:
+    if prefect_process.find(home) is not None:
         return
     with (home / "start.lock").open("w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         if prefect_process.find(home) is None:
-            prefect_process.start(home, port)
+            prefect_process.start(home, urlsplit(url).port)
 
 
 def wait_until_settled(url: str, task_runs: Collection[str]) -> bool:

@@ -34,12 +34,19 @@ def _open_store(parameters: dict[str, Any], settings: Settings) -> Any:
     from retuner.storage import open_store
 
     storage = parse_parameters({"storage": parameters["storage"]} if "storage" in parameters else {}).storage
-    credentials = None
-    if storage.kind == "blob":
-        from tasks.blocks import load_blob_credentials  # imports Prefect, which a folder needs not
+    return open_store(storage, settings, credentials=_credentials(storage, settings))
 
-        credentials = load_blob_credentials(storage)
-    return open_store(storage, settings, credentials=credentials)
+
+def _credentials(storage: Any, settings: Settings) -> Any:
+    """What is in the block, which lies on the Prefect server; without a block none is started."""
+    if storage.kind != "blob" or storage.block is None:
+        return None
+    from cli.prefect_server import prefect_server
+
+    with prefect_server(settings):
+        from tasks.blocks import load_blob_credentials
+
+        return load_blob_credentials(storage)
 
 
 def _write(page: str, output: str) -> str:

@@ -39,14 +39,14 @@ def _study_to_resume(options: argparse.Namespace, settings: Settings) -> tuple[s
     from retuner.search.ledger import Ledger
     from retuner.search.states import StudyState
 
-    ledger = Ledger(settings.ledger_url)
-    if options.resume:
-        study = ledger.study(options.resume)
-    else:
-        unfinished = [one.study for one in ledger.studies() if one.study.state is StudyState.OPEN]
-        if not unfinished:
-            raise UserError("There is no unfinished study to resume: start one with: retune run")
-        study = unfinished[0]
+    with Ledger(settings.ledger_url) as ledger:
+        if options.resume:
+            study = ledger.study(options.resume)
+        else:
+            unfinished = [one.study for one in ledger.studies() if one.study.state is StudyState.OPEN]
+            if not unfinished:
+                raise UserError("There is no unfinished study to resume: start one with: retune run")
+            study = unfinished[0]
     return study.name, study.parameters
 
 

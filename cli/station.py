@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +22,10 @@ from typing import IO
 
 from cli.installation import WORK_POOL, install
 from cli.prefect_server import prefect_server, revive_server
+from cli.processes import birth, is_alive
 from retuner.errors import UserError
 from retuner.settings import Settings
+from retuner_training.result import write_whole
 
 MARK = "RETUNER_STATION"
 LOOK_SECONDS = 2.0
@@ -32,6 +34,10 @@ RESTART_SECONDS = 5.0
 """Before a worker that ended is started again."""
 LEAVE_SECONDS = 25.0
 """For flow runs to stop their trials and say so, once they were asked to."""
+
+
+LOCK_SECONDS = 0.5
+"""Whoever looks whether a station is up takes its lock for a moment; this outlasts it."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +53,20 @@ class Addresses:
 
 def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None:
     """Bring everything up and keep it so until `stop` is set. Raises UserError where a station is up already."""
-    with _lock(settings) as taken, prefect_server(settings, port=port) as api:
+    own = not os.environ.get("PREFECT_API_URL")  # while we have one of our own, it is named there as well
+    with _lock(settings, wait_seconds=LOCK_SECONDS) as taken, prefect_server(settings, port=port) as api:
         if not taken:
             raise UserError(f"A station is up already in {settings.home}: end it with: retune down")
+        record = _record(settings)
+        record.unlink(missing_ok=True)  # of a station that was killed: its process number may be somebody else's
         deployments = install()
         ui = os.environ.get("PREFECT_UI_URL") or api.removesuffix("/api")
-        record = _record(settings)
         with (settings.home / "worker.log").open("ab") as log:
             worker = _start_worker(settings, log)
             try:
                 addresses = Addresses(os.getpid(), api, ui, WORK_POOL, deployments)
-                _write(record, json.dumps(asdict(addresses)))
-                _keep_alive(settings, worker, stop, log=log, api=api)
+                write_whole(record, lambda part: part.write_text(json.dumps(asdict(addresses))))
+                _keep_alive(settings, worker, stop, log=log, own_api=api if own else None)
             finally:
                 record.unlink(missing_ok=True)
                 _end_worker(settings)
@@ -81,12 +89,14 @@ def is_up(settings: Settings) -> bool:
 
 
 def _keep_alive(
-    settings: Settings, worker: "subprocess.Popen[bytes]", stop: threading.Event, *, log: IO[bytes], api: str
+    settings: Settings, worker: "subprocess.Popen[bytes]", stop: threading.Event, *, log: IO[bytes], own_api: str | None
 ) -> None:
+    """Start again what has ended, until `stop` is set; the server only where it is our own, at `own_api`."""
     ended: float | None = None
     while not stop.wait(LOOK_SECONDS):
         try:
-            revive_server(settings, api)
+            if own_api is not None:
+                revive_server(settings, own_api)
         except UserError as error:  # the machine may be busy: the next look tries again
             print(f"retune: {error}", file=sys.stderr, flush=True)
         if worker.poll() is None:
@@ -112,13 +122,14 @@ def _start_worker(settings: Settings, log: IO[bytes]) -> "subprocess.Popen[bytes
 
 def _end_worker(settings: Settings) -> None:
     """Ask the flow runs to stop, then the worker, which reports how they ended; kill what is left after that."""
-    workers = {pid for pid in marked(settings) if b"worker" in _command_line(pid)}
-    flow_runs = set(marked(settings)) - workers
+    started = marked(settings)
+    workers = {pid: born for pid, born in started.items() if b"worker" in _command_line(pid)}
+    flow_runs = {pid: born for pid, born in started.items() if pid not in workers}
     _send(flow_runs, signal.SIGTERM)
     _wait_until_gone(flow_runs, seconds=LEAVE_SECONDS)
     _send(workers, signal.SIGTERM)
     _wait_until_gone(workers, seconds=5)
-    left = set(marked(settings))
+    left = marked(settings)
     _send(left, signal.SIGKILL)
     _wait_until_gone(left, seconds=5)
 
@@ -129,51 +140,50 @@ def _send(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _wait_until_gone(pids: set[int], *, seconds: float) -> None:
+def _wait_until_gone(processes: Mapping[int, str], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(_command_line(pid) for pid in pids):
+    while time.monotonic() < deadline and any(is_alive(pid, born) for pid, born in processes.items()):
         time.sleep(0.1)
 
 
 def _command_line(pid: int) -> list[bytes]:
-    """Arguments of a process; empty where it is gone or was not waited for yet."""
+    """Arguments of a process; empty where it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     except OSError:
         return []
 
 
-def marked(settings: Settings) -> list[int]:
-    """Live processes that the station's worker has started, and those that they have started."""
+def marked(settings: Settings) -> dict[int, str]:
+    """Live processes that the station's worker has started, and those that they have started, with their births."""
     wanted = f"{MARK}={settings.home}".encode()
-    found = []
+    found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+        if entry.name.isdigit() and (born := birth(int(entry.name))):
             with suppress(OSError):  # it has ended, or is somebody else's
-                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-                if not zombie and wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = born
     return found
 
 
 @contextmanager
-def _lock(settings: Settings) -> Iterator[bool]:
-    """Whether the lock of the station could be taken; it is held inside."""
+def _lock(settings: Settings, *, wait_seconds: float = 0) -> Iterator[bool]:
+    """Whether the lock of the station could be taken within that time; it is held inside."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
     with (settings.home / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        while not (taken := _take(lock)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield taken
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _record(settings: Settings) -> Path:
     return settings.home / "up.json"
-
-
-def _write(file: Path, text: str) -> None:
-    whole = file.with_suffix(".new")
-    whole.write_text(text)
-    whole.replace(file)

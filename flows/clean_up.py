@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from retuner.logs import prepare_logs
+from retuner.presence import forget
 from retuner.settings import read_settings
 from tasks.clean_up import clean_up_studies, end_dead_flow_runs
 from tasks.stage import tell_flow_failure
@@ -18,6 +19,8 @@ def clean_up() -> Any:
     prepare_logs(settings.log)
     flow_runs = end_dead_flow_runs(settings)
     studies = clean_up_studies(settings)
+    for flow_run in flow_runs:
+        forget(flow_run, settings)  # only now: had the task before failed, nobody would have been told
     if not flow_runs and not studies:
         return Completed(message="Nothing was left behind.")
-    return Completed(name="CleanedUp", message="\n".join([*flow_runs, *(left.line for left in studies)]))
+    return Completed(name="CleanedUp", message="\n".join([*flow_runs.values(), *(left.line for left in studies)]))

@@ -6,6 +6,7 @@ from typing import Any
 from prefect.states import Failed
 
 from retuner.errors import Interrupted, RetunerError
+from retuner.logs import redact
 from retuner.search.failures import failure_classes, in_words
 from retuner.search.states import StudyState
 from retuner.stages.study import Study
@@ -24,6 +25,6 @@ def explain(error: RetunerError, bench: Workbench, study: Study) -> None:
 
 
 def failed_state(error: RetunerError) -> Any:
-    """Failed, with the error's class, its sentence and its notes."""
+    """Failed, with the error's class, its sentence and its notes, without secrets: it is sent to people."""
     notes = getattr(error, "__notes__", [])
-    return Failed(message="\n".join([f"{type(error).__name__}: {error}", *notes]), data=error)
+    return Failed(message=redact("\n".join([f"{type(error).__name__}: {error}", *notes])), data=error)

@@ -49,7 +49,7 @@ class Workbench:
     def check_stop(self) -> None:
         """Raise Interrupted where the flow run was asked to stop."""
         if self.stop.is_set():
-            raise Interrupted("The flow run was asked to stop; resume it with: retune run --resume")
+            raise Interrupted("The flow run was asked to stop before it had a study: start it again.")
 
 
 @contextmanager

@@ -122,9 +122,9 @@ class LeaderboardArtifact:
         self._writer.put(rows)
 
     def finish(self, rows: Rows) -> None:
-        """Replace the table for the last time, and wait for it."""
+        """Have the table replaced for the last time, and wait shortly for it."""
+        self._writer.put(rows)
         self._writer.close()
-        self._write(rows)
 
     def close(self) -> None:
         """Write nothing more."""

@@ -43,18 +43,23 @@ def clean_up_studies(settings: Settings) -> list[LeftBehind]:
 
 
 @stage(name="end-dead-flow-runs", task_run_name="end-dead-flow-runs")
-def end_dead_flow_runs(settings: Settings) -> list[str]:
-    """Give an end to flow runs that Prefect takes for alive; returns a few lines on each whose process is gone."""
+def end_dead_flow_runs(settings: Settings) -> dict[str, str]:
+    """Give an end to flow runs that Prefect takes for alive; a few lines on each whose process is gone, by its id.
+
+    Whoever has told them forgets them: they are found again until then.
+    """
     lost = gone(settings)
     with get_client(sync_client=True) as client:
         hanging = [run for run in _unfinished(client) if str(run.id) in lost or _hangs(run)]
         for run in hanging:
             _end(client, run)
             logger.warning("The flow run %s (%s) had no process any more and was ended.", run.name, run.id)
-        dead = {run.id: run for run in [*hanging, *_known(client, lost)]}.values()  # a worker may have ended it before
-        lines = [_obituary(client, run) for run in dead]
-    for flow_run in lost:
-        forget(flow_run, settings)
+        known = _known(client, lost)
+        crashed = [run for run in known if run.state and run.state.is_crashed()]  # a worker may have seen it before us
+        lines = {str(run.id): _obituary(client, run) for run in [*hanging, *crashed]}
+    waiting = {str(run.id) for run in known if not (run.state and run.state.is_final())}  # to be started again
+    for flow_run in lost - set(lines) - waiting:
+        forget(flow_run, settings)  # it ended as it should
     return lines
 
 

@@ -73,7 +73,13 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
 
 def run_trials(bench: Workbench, study: Study, target: ComputeTarget) -> None:
     """One mapped task a trial, while the coordinator works in this thread. Raises Interrupted where it was stopped."""
-    artifact, board = ProgressArtifact(study.name), LeaderboardArtifact(study.name)
+    with closing(ProgressArtifact(study.name)) as artifact, closing(LeaderboardArtifact(study.name)) as board:
+        _run_trials(bench, study, target, artifact, board)
+
+
+def _run_trials(
+    bench: Workbench, study: Study, target: ComputeTarget, artifact: ProgressArtifact, board: LeaderboardArtifact
+) -> None:
     if page := target.link(study.name):
         write_link(study.name, page)
         logger.info("%s is at %s", study.name, page)
@@ -89,7 +95,7 @@ def run_trials(bench: Workbench, study: Study, target: ComputeTarget) -> None:
     slots = stages.slots(bench, study)
     # as many as there may be, not as there are: nodes join while the search is under way
     workers = min(len(slots), nodes_wanted(bench.parameters))
-    with closing(artifact), closing(board), ThreadPoolTaskRunner(max_workers=workers) as runner:
+    with ThreadPoolTaskRunner(max_workers=workers) as runner:
         try:
             trials = runner.map(
                 run_trial, {"slot": list(slots), "coordinator": unmapped(coordinator), "target": unmapped(target)}

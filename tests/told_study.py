@@ -4,6 +4,8 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from identities import identity
+
 from retuner.parameters import Parameters
 from retuner.search.ledger import Ledger
 from retuner.search.records import Attempt, StudyIdentity, StudyRecord, TrialRecord, now
@@ -15,19 +17,7 @@ SPACE = {
     "kind": {"type": "categorical", "choices": ["a", "b", None]},
     "fixed": {"type": "categorical", "choices": [1]},
 }
-IDENTITY = StudyIdentity(
-    dataset="dataset-0123456789ab",
-    recipe="faq_ranker",
-    snapshot="ff00",
-    metric="gain@1",
-    direction="maximize",
-    space=SPACE,
-    sampler="random",
-    stopping="none",
-    delay=1,
-    interval=1,
-    seed=0,
-)
+IDENTITY = identity(dataset="dataset-0123456789ab", space=SPACE)
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 COMPLETED, PRUNED, FAILED, RUNNING = TrialState.COMPLETED, TrialState.PRUNED, TrialState.FAILED, TrialState.RUNNING
 
@@ -62,7 +52,7 @@ def told_trial(
         metrics={"gain@1": level, "gain@2": level + 0.1} if state is COMPLETED else {},
         standard_errors={"gain@1": 0.01, "gain@2": 0.01} if state is COMPLETED else {},
         reports=tuple((10 * step, level - 0.1 / step) for step in range(1, steps + 1)),
-        attempts=(Attempt(f"s-t{number:04d}-a1", state, started=began, ended=ended, node=node),),
+        attempts=(Attempt(f"s-t{number:04d}-a1", state, started=began, ended=ended, node=node, reason=message),),
         seconds=None if ended is None else seconds,
         message=message,
     )

@@ -19,6 +19,8 @@ FRESH = timedelta(days=7)
 """Prices that the service gave within that time are not asked for again."""
 LOW_PRIORITY_SHARE = 0.2
 """Of the dedicated price, where no list price is known: Azure says `up to 80 % off`."""
+PRICE_DIGITS = 6
+"""Azure lists no price with more; a share of one has digits that nobody can read."""
 SERVICE_SOURCE, TABLE_SOURCE, GIVEN_SOURCE = "Azure Retail Prices API", "table in the repository", "given"
 
 
@@ -121,7 +123,7 @@ def _near(name: str, known: list[str]) -> str:
 def _price(dedicated: float, low_priority: float | None, vm_size: str, region: str, *, source: str) -> Price:
     return Price(
         dedicated=dedicated,
-        low_priority=LOW_PRIORITY_SHARE * dedicated if low_priority is None else low_priority,
+        low_priority=round(LOW_PRIORITY_SHARE * dedicated, PRICE_DIGITS) if low_priority is None else low_priority,
         low_priority_is_estimate=low_priority is None,
         date=now().date().isoformat(),
         source=source,

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,15 +12,12 @@ from retuner.cost.words import PARTS, price_line
 from retuner.errors import UserError
 from retuner.parameters.flags import command_of
 from retuner.parameters.values import parse_parameters
+from retuner.search.failures import FailureClass, failure_classes
 from retuner.search.ledger import Ledger
-from retuner.search.records import StudyRecord, TrialRecord, best_trial, failure_class, is_scored, ranked
-from retuner.search.states import TrialState
+from retuner.search.records import StudyRecord, TrialRecord, best_trial, is_scored, ranked
 from retuner.search.view import Phase, StudyView
 from retuner.storage.store import Store
 from retuner_training.dataset import MANIFEST
-
-EXAMPLES = 3
-"""Trials that are named for each class of failure."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +42,6 @@ class Tuned:
     """Its range in words."""
     best: Any
     final: Any
-
-
-@dataclass(frozen=True)
-class FailureClass:
-    """Trials that failed for the same kind of reason."""
-
-    name: str
-    count: int
-    trials: tuple[int, ...]
-    """The first of them."""
-    message: str
-    """Of the first one."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +136,7 @@ def gather(view: StudyView, ledger: Ledger, store: Store) -> Contents:
         evaluation=evaluation,
         results=_results(study, best, evaluation),
         tuned=_tuned(study, best),
-        failures=_failures(trials),
+        failures=tuple(failure_classes(trials)),
         costs=_costs(view),
         dataset=_statistics(study, ledger, store),
         command=_command(study),
@@ -225,17 +209,6 @@ def _range(dimension: Mapping[str, Any] | None) -> str:
         return "one of " + ", ".join(str(choice) for choice in dimension["choices"])
     step = f", step {dimension['step']}" if dimension["step"] else ""
     return f"{dimension['low']:g} to {dimension['high']:g}{step}{', logarithmic' if dimension['log'] else ''}"
-
-
-def _failures(trials: Sequence[TrialRecord]) -> tuple[FailureClass, ...]:
-    failed = [trial for trial in trials if trial.state is TrialState.FAILED]
-    counts = Counter(failure_class(trial.message) for trial in failed)
-    classes = []
-    for name, count in counts.most_common():
-        of_it = [trial for trial in failed if failure_class(trial.message) == name]
-        numbers = tuple(trial.number for trial in of_it[:EXAMPLES])
-        classes.append(FailureClass(name, count, numbers, of_it[0].message or "unknown"))
-    return tuple(classes)
 
 
 def _costs(view: StudyView) -> Costs | None:

@@ -73,7 +73,8 @@ def check_success(
         return
     raise UserError(
         f"The study {study} failed: {failed} of {ended} trials failed, and at least a share of "
-        f"{budget.min_success_ratio:g} (min_success_ratio) must succeed. {_most_common(list(failures))}"
+        f"{budget.min_success_ratio:g} must succeed: lower budget.min_success_ratio, or see: retune status {study}. "
+        f"{_most_common(list(failures))}"
     )
 
 

@@ -14,6 +14,8 @@ from retuner.search.states import TrialState
 LOG_LINES = 20
 """Kept of each job that failed or was lost."""
 SHOWN_LINES = 5
+EXAMPLES = 3
+"""Trials that are named for each class."""
 _WRONG = (TrialState.FAILED, TrialState.LOST)
 _NEXT = {
     "timeout": "a trial out of its seconds is not tried again: raise budget.seconds_per_trial, or narrow search.space",
@@ -36,6 +38,9 @@ class FailureClass:
     trial: int
     """One of the trials that it befell: the latest."""
     attempt: Attempt
+    """The latest."""
+    examples: tuple[int, ...]
+    """The first trials that it befell."""
     what_next: str
 
 
@@ -66,10 +71,14 @@ def failure_classes(trials: Iterable[TrialRecord]) -> list[FailureClass]:
             if attempt.state in _WRONG:
                 found.setdefault(failure_class(attempt.reason), []).append((trial.number, attempt))
     classes = [
-        FailureClass(name, len(ones), *ones[-1], what_next=_NEXT.get(name, _NEXT_OF_CODE))
+        FailureClass(name, len(ones), *ones[-1], examples=_first(ones), what_next=_NEXT.get(name, _NEXT_OF_CODE))
         for name, ones in found.items()
     ]
     return sorted(classes, key=lambda one: (-one.count, one.name))
+
+
+def _first(ones: list[tuple[int, Attempt]]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(number for number, _ in ones))[:EXAMPLES]
 
 
 def in_words(classes: Iterable[FailureClass]) -> str:

@@ -98,35 +98,24 @@ class Ledger:
         *,
         trials: int,
         parameters: Mapping[str, Any] | None = None,
-        resume: str | bool = False,
+        resume: str | None = None,
     ) -> StudyRecord:
         """The study to work on: the unfinished one of this identity, else a new one.
 
-        `resume` names a study that must be continued; True is the model's newest unfinished one.
-        The caller holds the model's lease.
+        `resume` names a study that must be continued. The caller holds the model's lease.
         """
         newest = [_study(row) for row in self._rows(_newest_first(model_name))]
-        if resume is False:
-            unfinished = [s for s in newest if s.state is StudyState.OPEN and s.identity == identity]
-            found = unfinished[0] if unfinished else None
+        if resume is not None:
+            found = self._to_resume(resume, identity=identity, model_name=model_name)
         else:
-            found = self._to_resume(resume, newest, identity=identity, model_name=model_name)
-        if found is None:
-            found = _next_study(newest, identity, model_name)
+            unfinished = [s for s in newest if s.state is StudyState.OPEN and s.identity == identity]
+            found = unfinished[0] if unfinished else _next_study(newest, identity, model_name)
         study = replace(found, trials=trials, parameters=dict(parameters or {}), updated=now())
         self._write(STUDIES, [_study_row(study)])
         return study
 
-    def _to_resume(
-        self, resume: str | bool, newest: list[StudyRecord], *, identity: StudyIdentity, model_name: str
-    ) -> StudyRecord:
-        if isinstance(resume, str):
-            study = self.study(resume)
-        else:
-            unfinished = [study for study in newest if study.state is StudyState.OPEN]
-            if not unfinished:
-                raise UserError(f"{model_name} has no unfinished study to resume: start without --resume.")
-            study = unfinished[0]
+    def _to_resume(self, name: str, *, identity: StudyIdentity, model_name: str) -> StudyRecord:
+        study = self.study(name)
         if study.model_name != model_name:
             raise UserError(f"The study {study.name} belongs to the model {study.model_name}, not to {model_name}.")
         if study.state is not StudyState.OPEN:

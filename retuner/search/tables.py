@@ -98,11 +98,13 @@ def create_engine(url: str) -> Engine:
             return sqlalchemy_engine(address, json_serializer=to_json, pool_pre_ping=True)
         Path(address.database or "ledger.sqlite").absolute().parent.mkdir(parents=True, exist_ok=True)
         engine = sqlalchemy_engine(address, json_serializer=to_json, connect_args={"timeout": BUSY_SECONDS})
-    except (ArgumentError, ImportError, OSError) as error:
+    except (ArgumentError, ImportError, OSError, ValueError) as error:
+        # a ValueError repeats a piece of the URL, which may be one of its password
+        words = "a part of it is not as it should be" if isinstance(error, ValueError) else error
         raise UserError(
-            f"The ledger's URL cannot be used ({error}): RETUNER_LEDGER_URL must look like "
+            f"The ledger's URL cannot be used ({words}): RETUNER_LEDGER_URL must look like "
             "sqlite:////folder/ledger.sqlite or postgresql+psycopg://user@host/database."
-        ) from error
+        ) from (None if isinstance(error, ValueError) else error)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

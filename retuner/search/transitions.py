@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from retuner.compute.target import JobState, JobStatus
+from retuner.logs import redact
 from retuner.search.records import Attempt, TrialRecord, failure_class, node_seconds, now
 from retuner.search.states import TrialState
 
@@ -142,4 +143,6 @@ def _ended(trial: TrialRecord, state: TrialState, status: JobStatus | None, *, m
 
 
 def _words(status: JobStatus) -> str | None:
-    return status.message or (status.result.reason if status.result else None)
+    """What is known of how it ended. The training code's own words may hold an address with its password."""
+    words = status.message or (status.result.reason if status.result else None)
+    return words and redact(words)

@@ -1,6 +1,7 @@
 """What a process that was killed leaves behind: its study is found by its free lease, and made ready to be resumed."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ from retuner.azure_ml.identity import AzureMlIdentity
 from retuner.compute import open_target
 from retuner.compute.snapshot import Snapshot
 from retuner.errors import UserError
+from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.parameters.values import parse_parameters
 from retuner.search.lease import hold_lease, is_held
@@ -35,7 +37,7 @@ class LeftBehind:
     trials: int
     """Trials that the ledger still called live."""
     fault: str | None = None
-    """Why its compute target could not be cleaned; it is tried again the next time."""
+    """Why it could not be cleaned up; it is tried again the next time."""
     is_open: bool = True
     """Whether it can be continued; one that has ended left only its compute target to be cleaned."""
 
@@ -72,11 +74,16 @@ def _clean_up(study: StudyRecord, ledger: Ledger, settings: Settings, find_ident
     """None where somebody works on the model, or where nothing was left."""
     if is_held(study.model_name, settings):
         return None
-    try:
-        with hold_lease(study.model_name, settings):
-            return _clean_up_alone(study, ledger, settings, find_identity)
-    except UserError:
-        return None  # somebody has just begun to work on it
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold_lease(study.model_name, settings))
+            study = ledger.study(study.name)  # a flow run may have worked on it since it was listed
+        except UserError as error:
+            if is_held(study.model_name, settings):
+                return None  # somebody has just begun to work on it
+            fault = f"it cannot be cleaned up yet: {redact(str(error))}"
+            return LeftBehind(study.name, jobs=0, trials=0, fault=fault, is_open=study.state is StudyState.OPEN)
+        return None if _is_clean(study) else _clean_up_alone(study, ledger, settings, find_identity)
 
 
 def _clean_up_alone(
@@ -88,7 +95,7 @@ def _clean_up_alone(
             jobs = _stop_jobs(study, settings, find_identity)
             ledger.update_study(study.name, target={**study.target, GIVEN_BACK: True})
     except Exception as error:  # noqa: BLE001 - one study must not keep the others from being cleaned up
-        fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {error}"
+        fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {redact(str(error))}"
     live = [trial for trial in ledger.trials(study.name) if trial.state in _LIVE]
     ledger.write_trials(study.name, [set_aside(trial, "its flow run ended without a word") for trial in live])
     left = LeftBehind(study.name, jobs=jobs, trials=len(live), fault=fault, is_open=study.state is StudyState.OPEN)

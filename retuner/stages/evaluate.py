@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from retuner.errors import Interrupted, RetryableError, TrialFailed, UnusableVersion
 from retuner.gate import Decision, decide
+from retuner.logs import redact
 from retuner.registry.registry import ModelVersion
 from retuner.registry.version_record import MODEL, SEEN, SIGNATURE, SNAPSHOT
 from retuner.stages.study import Study
@@ -250,6 +251,6 @@ def _last_words(answer: Path, log: Path) -> str:
     if answer.exists():
         reason = json.loads(answer.read_text()).get("reason")
         if reason:
-            return str(reason)
+            return redact(str(reason))
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "the evaluation ended without a word"
+    return redact(lines[-1]) if lines else "the evaluation ended without a word"

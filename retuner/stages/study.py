@@ -47,7 +47,7 @@ def open_study(bench: Workbench, dataset: Dataset, *, resume: str | None = None)
         bench.parameters.model_name,
         trials=bench.parameters.search.trials,
         parameters=bench.parameters.model_dump(mode="json"),
-        resume=resume or False,
+        resume=resume or None,
     )
     if identity.sampler == "tpe" and WARM_START not in record.stages:
         record = _warm_start(bench, record)

@@ -3,25 +3,14 @@
 import json
 
 import pytest
+from identities import identity
 from retune_command import Retune
 
 from retuner.search.ledger import Ledger
-from retuner.search.records import Attempt, StudyIdentity, TrialRecord
+from retuner.search.records import Attempt, TrialRecord
 from retuner.search.states import StudyState, TrialState
 
-IDENTITY = StudyIdentity(
-    dataset="sample-0a1b",
-    recipe="faq_ranker",
-    snapshot="s",
-    metric="gain@1",
-    direction="maximize",
-    space={},
-    sampler="random",
-    stopping="none",
-    delay=1,
-    interval=1,
-    seed=0,
-)
+IDENTITY = identity()
 LOST = Attempt("s-t0001-a1", TrialState.LOST, node="n2", reason="lost: its worker n2 died", log="one\ntwo")
 TRIALS = [
     TrialRecord(

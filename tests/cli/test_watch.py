@@ -124,6 +124,14 @@ def test_a_ledger_of_another_version_is_one_sentence(retune, ledger, study, comm
     assert "has the schema version 99" in refused(retune, command, study.name)
 
 
+def test_a_block_is_looked_for_on_our_server_and_nothing_is_written_to_anybodys_home(retune, ledger):
+    told_study(ledger, storage={"kind": "blob", "container": "abc", "block": "retuner-blob-sas/nobody"})
+    assert "There is no usable block retuner-blob-sas/nobody" in refused(retune, "report")
+    assert (retune.home / "prefect" / "prefect.db").exists()
+    assert not (retune.home / "prefect" / "server.json").exists()
+    assert not (retune.folder / ".prefect").exists()
+
+
 def test_a_folder_is_no_file_for_a_report(retune, study):
     assert "is a folder: name a file for the report" in refused(retune, "report", "--output", ".", "--open", "no")
 

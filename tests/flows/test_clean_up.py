@@ -7,6 +7,7 @@ import time
 from retune_command import Retune, ask_api
 
 CLEAN_UP = "from flows.clean_up import clean_up; print(clean_up(return_state=True).message)"
+NEWEST = {"flow_runs": {"name": {"like_": "retune-"}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
 
 
 def clean_up(retune: Retune) -> str:
@@ -36,6 +37,16 @@ def wait_until_settled(api: str, this: dict) -> None:
         if count != known:
             known, since = count, time.monotonic()
         time.sleep(0.3)
+
+
+def test_a_flow_run_that_ended_as_it_should_is_no_dead_one_whatever_its_lock_says(retune, api):
+    assert retune(*retune.search(trials=1)).returncode == 0
+    [run] = ask_api(api, "flow_runs/filter", NEWEST)
+    lock = retune.home / "flow-runs" / f"{run['id']}.lock"
+    assert not lock.exists()
+    lock.touch()
+    assert "Nothing was left behind" in clean_up(retune)
+    assert not lock.exists()
 
 
 def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, api):

@@ -156,6 +156,18 @@ def test_a_search_whose_trials_all_fail_says_why_and_tells(retune, api, tmp_path
     assert "/runs/flow-run/" in told
 
 
+def test_a_password_in_what_the_training_raises_is_shown_nowhere(retune, api):
+    done = retune(*retune.search("--recipe", "toy_recipe.leaking:recipe", trials=2))
+    assert "ConnectionError: postgresql://me:********@db.example/faq does not answer" in done.stderr
+    study = retune.status()[0]["study"]
+    report = retune.folder / "report.html"
+    told = [done.stderr, retune("status", study, "--json").stdout, retune("report", "--output", str(report)).stdout]
+    told += [path.read_text(errors="replace") for path in (report, *retune.home.glob("ledger.sqlite*"))]
+    told += [json.dumps(ask_api(api, f"{kind}/filter", {})) for kind in ("flow_runs", "task_runs", "artifacts", "logs")]
+    assert [text for text in told if "db.example" in text][1:]
+    assert not [text for text in told if "hunter2" in text]
+
+
 def test_a_second_retune_of_the_model_is_refused(retune):
     process = retune.start(*retune.search(trials=8))
     wait_for(lambda: retune.trainings() >= 1, "a training")

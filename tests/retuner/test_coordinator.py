@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_target import FakeTarget
+from identities import identity
 
 from retuner.compute.target import JobStatus
 from retuner.cost.purse import Purse
@@ -18,26 +19,14 @@ from retuner.search.coordinator import Coordinator
 from retuner.search.ledger import Ledger
 from retuner.search.patience import Pace, Patience
 from retuner.search.progress import Progress
-from retuner.search.records import StudyIdentity, StudyRecord, TrialRecord, best_trial
+from retuner.search.records import StudyRecord, TrialRecord, best_trial
 from retuner.search.space import validate_space
 from retuner.search.states import StudyState, TrialState
 from retuner_training.job import Job
 
 PACE = Pace(shortest=0.001, longest=0.002, longest_after_error=0.002, patience=0.2, stop=0.2, close=0.2)
 SPACE = validate_space({"x": {"type": "float", "low": 0, "high": 1}})
-IDENTITY = StudyIdentity(
-    dataset="d",
-    recipe="r",
-    snapshot="s",
-    metric="gain@1",
-    direction="maximize",
-    space=SPACE,
-    sampler="random",
-    stopping="none",
-    delay=1,
-    interval=1,
-    seed=0,
-)
+IDENTITY = identity(space=SPACE)
 
 
 class Bench:
@@ -308,7 +297,9 @@ def test_a_value_that_is_no_number_is_a_failure(bench):
 
 def test_a_study_fails_when_too_few_trials_succeed_and_says_why(bench):
     coordinator = bench.coordinator(FakeTarget(falling_out({0, 2, 3, 4})))
-    words = "4 of 6 trials failed, and at least a share of 0.5 .* Most common reason .4 times.: ValueError: bad leaf"
+    words = (
+        "4 of 6 trials failed, .* lower budget.min_success_ratio.* Most common reason .4 times.: ValueError: bad leaf"
+    )
     with pytest.raises(UserError, match=words):
         coordinator.run()
     study = bench.ledger.study(bench.study.name)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from identities import identity
 from test_prices import NOBODY, settings_of
 
 from retuner.azure_ml.region import Quota
@@ -14,24 +15,12 @@ from retuner.cost.workspace import WorkspaceFacts
 from retuner.errors import UserError
 from retuner.parameters.values import parse_parameters
 from retuner.search.ledger import Ledger
-from retuner.search.records import Attempt, StudyIdentity, TrialRecord
+from retuner.search.records import Attempt, TrialRecord
 from retuner.search.states import TrialState
 
 AZURE = {"target": "azure_ml", "vm_size": "Standard_D4_v2", "idle_seconds": 1800}
 TOLD = Told(nodes=16, region="eastus2", trial_seconds=177, startup_seconds=300)
-IDENTITY = StudyIdentity(
-    dataset="d",
-    recipe="faq_ranker",
-    snapshot="s",
-    metric="gain@1",
-    direction="maximize",
-    space={},
-    sampler="random",
-    stopping="none",
-    delay=1,
-    interval=1,
-    seed=0,
-)
+IDENTITY = identity()
 
 
 class Planner:

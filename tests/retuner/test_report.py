@@ -21,7 +21,8 @@ from retuner.report.importance import find_importances
 from retuner.report.space_figures import log_ticks
 from retuner.search.follow import look
 from retuner.search.ledger import Ledger
-from retuner.search.states import StudyState
+from retuner.search.records import Attempt
+from retuner.search.states import StudyState, TrialState
 from retuner.settings import Settings, read_settings
 from retuner.stages.report import store_report
 from retuner.storage.folder import FolderStore
@@ -235,12 +236,19 @@ def test_a_study_without_a_decision_says_where_it_stands(ledger, store, settings
 
 def test_a_study_of_failures_alone_says_why(ledger, store, settings):
     study = told_study(ledger)
-    ledger.write_trials(study.name, [told_trial(n, FAILED, None, message=f"ValueError: {n}") for n in range(3)])
+    ledger.write_trials(study.name, [told_trial(n, FAILED, None, message=f"ValueError: {n}") for n in range(4)])
     ledger.update_study(study.name, state=StudyState.FAILED, message="Too few trials succeeded.")
     words = report(study, ledger, store, settings).words
     assert "The study failed Too few trials succeeded." in words
-    assert "ValueError 3 0, 1, 2 ValueError: 0" in words
+    assert "ValueError 4 0, 1, 2 ValueError: 3" in words
     assert "No trial has completed yet." in words
+
+
+def test_a_lost_attempt_counts_as_it_does_in_retune_status(ledger, store, settings):
+    study, trial = told_study(ledger), told_trial(1)
+    lost = Attempt("s-t0001-a1", TrialState.LOST, reason="lost: its worker n2 died")
+    ledger.write_trials(study.name, [replace(trial, attempts=(lost, *trial.attempts))])
+    assert "lost 1 1 lost: its worker n2 died" in report(study, ledger, store, settings).words
 
 
 @pytest.mark.parametrize("trials", [[told_trial(0)], [told_trial(0), told_trial(1)], [told_trial(0, PRUNED, 0.3)]])

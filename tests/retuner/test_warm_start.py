@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from identities import identity
 
 from retuner.search.ledger import Ledger
-from retuner.search.records import StudyIdentity, TrialRecord
+from retuner.search.records import TrialRecord
 from retuner.search.space import fit_into, validate_space
 from retuner.search.states import TrialState
 from retuner.search.study import LiveStudy, SearchPlan
@@ -17,19 +18,7 @@ DIMENSIONS = {
     "kind": {"type": "categorical", "choices": ["a", 1, True]},
 }
 SPACE = validate_space(DIMENSIONS)
-IDENTITY = StudyIdentity(
-    dataset="d1",
-    recipe="toy",
-    snapshot="s",
-    metric="hit",
-    direction="maximize",
-    space=SPACE,
-    sampler="tpe",
-    stopping="none",
-    delay=1,
-    interval=1,
-    seed=0,
-)
+IDENTITY = identity(dataset="d1", recipe="toy", metric="hit", space=SPACE, sampler="tpe")
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""What the clean-up does about studies that others work on, or that nobody can."""
+
+from contextlib import contextmanager
+
+import pytest
+from told_study import told_study
+
+from retuner.errors import UserError
+from retuner.search.ledger import Ledger
+from retuner.search.states import StudyState
+from retuner.settings import Settings, read_settings
+from retuner.stages import clean_up
+from retuner.stages.clean_up import clean_up_studies
+from retuner.stages.search import GIVEN_BACK, KEPT
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return read_settings({"RETUNER_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def ledger(settings):
+    with Ledger(settings.ledger_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def cleaned(monkeypatch) -> list[str]:
+    """The studies whose compute target was cleaned; there is none."""
+    names: list[str] = []
+    monkeypatch.setattr(clean_up, "_stop_jobs", lambda study, *_: names.append(study.name) or 0)
+    return names
+
+
+def clean(settings: Settings):
+    return clean_up_studies(settings, lambda _: None)
+
+
+def before_the_lease(monkeypatch, act):
+    """Have another process do this after the studies were listed, and before their lease is taken."""
+
+    @contextmanager
+    def hold_lease(*_):
+        act()
+        yield
+
+    monkeypatch.setattr(clean_up, "hold_lease", hold_lease)
+
+
+def test_what_a_flow_run_wrote_while_the_lease_was_waited_for_is_kept(ledger, settings, cleaned, monkeypatch):
+    study = told_study(ledger)
+    ledger.update_study(study.name, target={KEPT: 1})
+    before_the_lease(monkeypatch, lambda: ledger.update_study(study.name, target={KEPT: 3, "cluster": "c"}))
+    clean(settings)
+    assert cleaned == [study.name]
+    assert ledger.study(study.name).target == {KEPT: 3, "cluster": "c", GIVEN_BACK: True}
+
+
+def test_a_study_that_ended_while_the_lease_was_waited_for_is_left_alone(ledger, settings, cleaned, monkeypatch):
+    study = told_study(ledger)
+    ledger.update_study(study.name, target={KEPT: 1})
+    done = {"state": StudyState.FINISHED, "target": {KEPT: 1, GIVEN_BACK: True}}
+    before_the_lease(monkeypatch, lambda: ledger.update_study(study.name, **done))
+    assert clean(settings) == []
+    assert cleaned == []
+
+
+def test_a_lease_that_nobody_can_take_is_told(ledger, settings, cleaned):
+    study = told_study(ledger)
+    (settings.home / "leases").write_text("this is no folder")
+    [left] = clean(settings)
+    assert left.study == study.name
+    assert "it cannot be cleaned up yet: The lease " in left.line
+    assert "check RETUNER_HOME" in left.line
+
+
+def test_somebody_who_has_just_begun_is_not_told_of(ledger, settings, cleaned, monkeypatch):
+    told_study(ledger)
+
+    @contextmanager
+    def hold_lease(*_):
+        raise UserError("Another retune is at work")
+        yield
+
+    held = iter([False, True])
+    monkeypatch.setattr(clean_up, "hold_lease", hold_lease)
+    monkeypatch.setattr(clean_up, "is_held", lambda *_: next(held))
+    assert clean(settings) == []
