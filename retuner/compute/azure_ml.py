@@ -154,7 +154,7 @@ class AzureMlTarget:
             known = self._jobs.get(name)
             if known is not None and (known.is_finished or known.cancelled):
                 continue
-            self._service.cancel(study_of(name), name)
+            self._service.cancel(study_of(name) if known is None else known.job.study, name)
             if known is not None:
                 known.cancelled = True
 

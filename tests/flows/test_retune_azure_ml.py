@@ -88,6 +88,19 @@ def test_a_stop_cancels_the_runs_and_gives_the_nodes_back_within_a_minute(start)
     assert [study["state"] for study in retune.status()] == ["open"]
 
 
+def test_a_stop_during_the_final_training_cancels_its_run(start):
+    retune = start(0.2, script=lambda run: play(run, seconds=600 if "-final-" in run.id else 0.2))
+    process = retune.start(*retune.azure(trials=2, nodes=2))
+    until(lambda: any("-final-" in job for job in jobs(retune)), seconds=240)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert_given_back(retune)
+    [study] = retune.status()
+    experiments = retune.emulator.inspect(lambda service: list(service.state.experiments))
+    assert experiments == [study["study"]], "no experiment but the study's own was made"
+
+
 @pytest.mark.parametrize(
     ("compute", "options", "words"),
     [

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -164,6 +165,19 @@ def test_a_started_process_adopts_the_live_runs_and_submits_nothing_twice(open_t
     assert {wait(second, job).state for job in jobs} == {JobState.COMPLETED}
     assert submissions(emulator, since) == 0
     assert second.find(jobs[0].study) == []
+
+
+def test_another_process_cancels_a_final_training_that_it_knows_by_name_alone(open_target, emulator, new_job):
+    job = new_job(seconds=60.0)
+    final = replace(job, name=f"{job.study}-final-t0001-a1")
+    first = open_target()
+    first.scale(0, 4)
+    first.submit(final)
+    wait(first, final, is_running)
+    open_target().cancel(first.find(job.study))
+    until(lambda: emulator.run(final.name).status == "Canceled")
+    experiments = emulator.inspect(lambda service: list(service.state.experiments))
+    assert [name for name in experiments if name.startswith(job.study)] == [job.study]
 
 
 def test_what_is_left_when_a_target_is_closed(open_target, emulator, new_job):
