@@ -79,6 +79,11 @@ class FinalTries:
         self._tries.append({"job": job, "started": now().isoformat(), "seconds": None, "usd": None})
         self._write()
 
+    def end_before(self, job: str) -> None:
+        """Note the end of the last attempt, unless that is `job`, which may be alive."""
+        if self._tries and self._tries[-1]["job"] != job:
+            self.end()
+
     def end(self, trained: float | None = None) -> None:
         """Note the end of the last attempt; `trained` are the seconds of its training, where they are known."""
         if not self._tries or self._tries[-1]["seconds"] is not None:
