@@ -275,7 +275,10 @@ def test_an_image_that_cannot_be_built_ends_before_any_trial(open_target, emulat
     ("compute", "words"),
     [
         ({"workspace": "elsewhere"}, "compute.workspace"),
-        ({"vm_size": "Standard_Z9", "cores": None, "cluster": "other"}, "no VM size Standard_Z9"),
+        (
+            {"vm_size": "Standard_Z9", "cores": None, "cluster": "other"},
+            "no VM size Standard_Z9: set compute.vm_size to one that it has, such as STANDARD_",
+        ),
         ({"vm_size": "Standard_D2_v2", "cores": None}, "has nodes of Standard_D4_v2, not Standard_D2_v2"),
         ({"min_nodes": 30, "max_nodes": 40, "cluster": "huge"}, "could not be provisioned"),
     ],
@@ -289,6 +292,15 @@ def test_a_minimum_above_the_quota_is_refused_with_the_quota(target, emulator):
     emulator.faults.add(FaultRule("PATCH", COMPUTE, FaultKind.QUOTA))
     with pytest.raises(UserError, match="exceeds the core quota"):
         target.scale(1, 4)
+
+
+def test_jobs_use_all_cores_of_a_node_of_the_size(open_target, emulator, new_job):
+    target = open_target(compute={"cores": None})
+    target.scale(0, 4)
+    job = new_job()
+    target.submit(job)
+    assert wait(target, job).state is JobState.COMPLETED
+    assert job_of_arguments(emulator.run(job.name).definition["arguments"]).threads == 8
 
 
 def test_a_cluster_that_others_use_too_is_not_made_smaller(target, open_target, emulator):
