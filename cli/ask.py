@@ -5,9 +5,11 @@ import json
 from textwrap import shorten
 
 from cli import arguments
+from cli.credentials import azure_ml_identity
 from cli.output import show
-from retuner.azure_ml.identity import name_workspaces
+from retuner.azure_ml.identity import name_workspaces, sign_in_as
 from retuner.errors import UserError
+from retuner.parameters import AzureMlRegistry
 from retuner.parameters.values import parse_parameters
 from retuner.settings import read_settings
 
@@ -21,11 +23,15 @@ def execute(options: argparse.Namespace) -> int:
         raise UserError(f"--top is {options.top}: ask for at least one answer.")
     if not options.text.strip():
         raise UserError("The question is empty: put it in quotes.")
-    # a file of `retune run` may name the workspace with the compute target alone
-    parameters = name_workspaces(parse_parameters(arguments.read_parameters(options, {})), None)
+    parameters, settings = parse_parameters(arguments.read_parameters(options, {})), read_settings()
+    identity = None
+    if isinstance(parameters.registry, AzureMlRegistry):
+        # a file of `retune run` may name workspace and credentials with the compute target alone
+        identity = azure_ml_identity(parameters.compute, settings)
+        parameters = name_workspaces(parameters, identity)
     from retuner.champion import load_champion
 
-    version, model = load_champion(parameters.model_name, parameters.registry, read_settings())
+    version, model = load_champion(parameters.model_name, parameters.registry, settings, sign_in=sign_in_as(identity))
     from retuner_training.errors import InvalidInput  # the version's own, as its code is on the path by now
 
     try:

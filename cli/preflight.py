@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from cli import arguments
+from cli.credentials import azure_ml_identity
 from cli.output import show
-from retuner.azure_ml.identity import AzureMlIdentity
-from retuner.parameters import AzureMlCompute
 from retuner.parameters.provision import Preflight
-from retuner.settings import Settings, read_settings
+from retuner.settings import read_settings
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -21,7 +20,7 @@ def execute(options: argparse.Namespace) -> int:
     from retuner.provision.preflight import has_failed, preflight
     from retuner.provision.site import open_site
 
-    site = open_site(compute, settings, identity=_identity(compute, settings))
+    site = open_site(compute, settings, identity=azure_ml_identity(compute, settings))
     found = preflight(site, parameters.storage)
     checks = [{"subject": one.subject, "verdict": one.verdict.value, "message": one.message} for one in found]
     show(json.dumps({"checks": checks}) if options.json else "\n".join(check_lines(checks)))
@@ -31,15 +30,3 @@ def execute(options: argparse.Namespace) -> int:
 def check_lines(checks: Iterable[dict[str, Any]]) -> list[str]:
     """A line a check, for people."""
     return [f"{one['verdict']:<7} {one['subject']:<19} {one['message']}" for one in checks]
-
-
-def _identity(compute: AzureMlCompute, settings: Settings) -> AzureMlIdentity | None:
-    """The service principal in the block, which lies on the Prefect server; without a block none is started."""
-    if compute.credentials_block is None:
-        return None
-    from cli.prefect_server import prefect_server
-
-    with prefect_server(settings):
-        from tasks.blocks import load_azure_ml_identity
-
-        return load_azure_ml_identity(compute)

@@ -1,5 +1,7 @@
 """The flow `retune`: what happens, in which order. Each step is a task; the work itself is in retuner/."""
 
+from contextlib import AbstractContextManager
+from threading import Event
 from typing import Any
 
 from prefect import flow
@@ -9,7 +11,7 @@ from prefect.states import Cancelled
 from flows.failure import explain, failed_state
 from flows.overrides import keep_deployment_values
 from flows.signals import stop_on_signals
-from flows.summary import Stopwatch, nothing_changed, summarise
+from flows.summary import Outcome, Stopwatch, nothing_changed, summarise
 from retuner.azure_ml.identity import name_workspaces
 from retuner.errors import Interrupted, RetunerError
 from retuner.logs import prepare_logs
@@ -32,7 +34,7 @@ from retuner.parameters import (
     StudyName,
 )
 from retuner.presence import announce
-from retuner.settings import read_settings
+from retuner.settings import Settings, read_settings
 from retuner.stages.search import open_study_target
 from retuner.workbench import Workbench, open_workbench
 from tasks.artifacts import write_summary
@@ -95,22 +97,34 @@ def retune(
         start=start,
         notify=notify,
     )
-    parameters = keep_deployment_values(parameters)
+    return run_to_end(parameters, resume)
+
+
+def run_to_end(given: Parameters, resume: str | None) -> Any:
+    """One retune as the end of its flow run: whatever goes wrong on purpose is told by the state's message."""
     settings = read_settings()
     prepare_logs(settings.log)
-    credentials = load_blob_credentials(parameters.storage)
-    identity = load_azure_ml_identity(parameters.compute)
-    parameters = name_workspaces(parameters, identity)
     with stop_on_signals() as stop, announce(flow_run.id, settings):
         try:
-            with open_workbench(
-                parameters, settings, stop, blob_credentials=credentials, azure_ml_identity=identity
-            ) as bench:
+            with open_bench(given, settings, stop) as bench:
                 return run_stages(bench, resume)
         except Interrupted as stopped:
             return Cancelled(message=str(stopped))
         except RetunerError as error:
             return failed_state(error)
+
+
+def open_bench(given: Parameters, settings: Settings, stop: Event) -> AbstractContextManager[Workbench]:
+    """The workbench of the parameters, completed by what the deployment says and what their blocks hold."""
+    parameters = keep_deployment_values(given)
+    identity = load_azure_ml_identity(parameters.compute)
+    return open_workbench(
+        name_workspaces(parameters, identity),
+        settings,
+        stop,
+        blob_credentials=load_blob_credentials(parameters.storage),
+        azure_ml_identity=identity,
+    )
 
 
 def run_stages(bench: Workbench, resume: str | None) -> Any:
@@ -137,18 +151,20 @@ def run_stages(bench: Workbench, resume: str | None) -> Any:
         with clock.measure("evaluate"):
             evaluation = evaluate_model(bench, study, job)
         write_evaluation(bench, study, evaluation)
+        costs = settle_costs(bench, study)
+        # the last that may fail: nothing after it undoes what was achieved
         version = register_winner(bench, study, evaluation)
+        if version is not None:
+            tell_of_champion(bench.parameters.notify, version, evaluation)
     except RetunerError as error:
         explain(error, bench, study)
         raise
     finally:
-        # its own failure is told, and the clean-up tries again: it does not undo what was achieved
+        # its own failure is told, and the clean-up tries again
         scale_back(bench, study, target, return_state=True)
-    costs = settle_costs(bench, study)
     with clock.measure("report"):
         report = write_report(bench, study)
-    summary = summarise(bench, study, best, evaluation, version, report=report, seconds=clock.seconds, costs=costs)
+    outcome = Outcome(best, evaluation, version, costs)
+    summary = summarise(bench, study, outcome, report=report, seconds=clock.seconds)
     write_summary(study.name, summary.markdown)
-    if version is not None:
-        tell_of_champion(bench.parameters.notify, version, evaluation)
     return summary.state

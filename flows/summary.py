@@ -11,7 +11,7 @@ from prefect.states import Completed
 
 from retuner.data.dataset import Dataset
 from retuner.registry.registry import ModelVersion
-from retuner.search.records import TrialRecord, count_states, counters, shown
+from retuner.search.records import TrialRecord, shown
 from retuner.stages.budget import Costs
 from retuner.stages.evaluate import Evaluation
 from retuner.stages.study import Study
@@ -55,25 +55,30 @@ class Summary:
         return self.document if reason is None else Completed(message=reason, data=self.document)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What the stages of a study came to."""
+
+    best: TrialRecord
+    evaluation: Evaluation
+    version: ModelVersion | None
+    """The new champion; None where the model was not better."""
+    costs: Costs
+
+
 def summarise(
-    bench: Workbench,
-    study: Study,
-    best: TrialRecord,
-    evaluation: Evaluation,
-    version: ModelVersion | None,
-    *,
-    report: str | None,
-    seconds: dict[str, float],
-    costs: Costs,
+    bench: Workbench, study: Study, outcome: Outcome, *, report: str | None, seconds: dict[str, float]
 ) -> Summary:
-    """The result of a flow run that went to its end; `report` is where it lies, None where none could be made."""
-    trials = bench.ledger.trials(study.name)
-    counts = counters(count_states(trials))
+    """The result of a flow run that went to its end; `report` is where it lies, None where none could be made.
+
+    It asks nobody: a ledger that fails now must not undo what was achieved.
+    """
+    best, evaluation, version, costs = outcome.best, outcome.evaluation, outcome.version, outcome.costs
     document = {
         "dataset": study.dataset.name,
         "study": study.name,
         "flow_run": str(flow_run.id),
-        "trials": {name: counts[name] for name in ("asked", "completed", "pruned", "failed")},
+        "trials": costs.trials,
         "best": {"params": best.parameters, "value": best.value, "metric": study.record.identity.metric},
         "test": evaluation.metrics,
         "standard_errors": evaluation.standard_errors,

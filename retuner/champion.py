@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,19 @@ CODE = "code"
 
 
 def load_champion(
-    name: str, registry: MlflowRegistry | AzureMlRegistry, settings: Settings
+    name: str,
+    registry: MlflowRegistry | AzureMlRegistry,
+    settings: Settings,
+    *,
+    sign_in: Callable[[], Any] | None = None,
 ) -> tuple[ModelVersion, Any]:
     """The champion's version and its model (`retuner_training.model.SavedModel`). Raises UserError for none.
 
+    `sign_in` is for a registry on Azure ML, as `open_registry` takes it.
+
     The version's snapshot goes first on the path, so this must come before retuner_training is imported.
     """
-    opened = open_registry(registry, settings)
+    opened = open_registry(registry, settings, sign_in=sign_in)
     version = opened.champion(name)
     if version is None:
         raise UserError(f"There is no champion of {name} yet: make one with: retune run --model-name {name}")

@@ -10,7 +10,6 @@ import os
 import pickle
 import platform
 import struct
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -22,6 +21,8 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+
+from retuner_training.own_folder import own_folder
 
 VARIABLE = "RETUNER_CACHE"
 """Names the folder, one on the machine itself; `off` for none. Default: a folder of the user's in the temporary one."""
@@ -92,17 +93,18 @@ def _code() -> str:
 
 def _folder() -> Path | None:
     """The folder of the entries; None where there shall or can be none."""
-    given, user = os.environ.get(VARIABLE, ""), os.getuid()
+    given = os.environ.get(VARIABLE, "")
     if given == "off":
         return None
-    folder = Path(given or f"{tempfile.gettempdir()}/retuner-cache-{user}").absolute()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # entries are pickles: one that somebody else put into the temporary folder would run as code
-        ours = bool(given) or (folder.stat().st_uid == user and not folder.is_symlink())
+        if given:
+            folder = Path(given).absolute()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:  # entries are pickles: one that somebody else put there would run as code
+            folder = own_folder("retuner-cache")
     except OSError:
         return None
-    return folder if ours and os.access(folder, os.W_OK | os.X_OK) else None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _write(file: Path, result: Any) -> None:

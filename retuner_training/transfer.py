@@ -20,12 +20,13 @@ from retuner_training.blob_http import download, upload
 from retuner_training.dataset import MANIFEST, verify
 from retuner_training.errors import InvalidInput
 from retuner_training.job import JobResult
+from retuner_training.own_folder import own_folder
 from retuner_training.result import RESULT, read_result, sha256_of
 
 READ_SAS = "RETUNER_READ_SAS"
 UPLOAD_SAS = "RETUNER_UPLOAD_SAS"
 NODE_CACHE = "RETUNER_NODE_CACHE"
-"""Folder in which a node keeps datasets between jobs; the system's folder for temporary files where it is not set."""
+"""Folder in which a node keeps datasets between jobs; the user's own among the temporary files where it is not set."""
 
 Sign = Callable[[Literal["read", "upload"]], str]
 
@@ -59,8 +60,7 @@ def dataset_folder(location: str, sign: Sign = sign_from_environment) -> Path:
     if not is_address(location):
         return Path(location)
     name = f"{location.rpartition('/')[2]}-{sha256(location.encode()).hexdigest()[:8]}"
-    folder = Path(os.environ.get(NODE_CACHE) or Path(tempfile.gettempdir(), f"retuner-{os.getuid()}")) / name
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = _node_cache() / name
     with _alone(folder.with_name(f"{name}.lock")):
         if not _is_whole(folder):
             _fetch_dataset(location, folder, sign)
@@ -92,6 +92,19 @@ def fetch_result(location: str, sign: Sign = sign_from_environment) -> JobResult
     with tempfile.TemporaryDirectory(prefix="retuner-result-") as name:
         _fetch_output(location, Path(name), sign)
         return read_result(Path(name))
+
+
+def _node_cache() -> Path:
+    """The folder of the datasets; a dataset there is held against its own manifest alone, so nobody else may fill it.
+
+    Raises PermissionError where somebody else might have.
+    """
+    given = os.environ.get(NODE_CACHE)
+    if not given:
+        return own_folder("retuner")
+    folder = Path(given)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 def _is_whole(folder: Path) -> bool:
@@ -149,6 +162,6 @@ def _sum_of_result(folder: Path) -> str | None:
 @contextmanager
 def _alone(file: Path) -> Iterator[None]:
     """Hold a lock between the processes of a node; it ends with the process."""
-    with file.open("w") as lock:
+    with file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from retuner.azure_ml.region import Region
 from retuner.compute import azure_ml_node
+from retuner.compute.azure_ml_preflight import find_size
 from retuner.compute.azure_ml_requests import (
     SCRIPT,
     RunReport,
@@ -28,18 +30,16 @@ from retuner.compute.azure_ml_requests import (
 )
 from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import JobState, JobStatus
+from retuner.compute.target import TAIL_LINES, JobState, JobStatus
 from retuner.errors import RetryableError
 from retuner.parameters import AzureMlCompute
 from retuner_training.job import Job, JobResult
 from retuner_training.transfer import READ_SAS, UPLOAD_SAS, fetch_result
 
-TAIL_LINES = 40
 READ_SECONDS = 300.0
 """How long a signature must still be good with which a result is read here."""
 UNSEEN_SECONDS = 60.0
 """A run that was just submitted may be missing in the run history for so long."""
-_OUTCOMES = {"completed": JobState.COMPLETED, "stopped": JobState.STOPPED, "failed": JobState.FAILED}
 
 
 @dataclass
@@ -115,7 +115,7 @@ class AzureMlTarget:
         most = min(maximum, self._parameters.max_nodes)
         least = min(max(minimum, self._parameters.min_nodes), most)
         if self._cores is None:
-            self._cores = self._parameters.cores or self._service.cores()
+            self._cores = self._parameters.cores or self._cores_of_size()
         self._service.scale(least, most)
         self._service.prepare_environment()
         self._maximum = most
@@ -127,7 +127,7 @@ class AzureMlTarget:
         known = _Known(replace(job, threads=self._cores or job.threads), time.monotonic())
         earlier = self._result(job)
         if earlier is not None and earlier.outcome == "completed":
-            known.status = _status_of(earlier)
+            known.status = JobStatus.of(earlier)
         else:
             if job.name not in self._open_study(job.study):
                 names = self._put_secrets(job)
@@ -154,7 +154,7 @@ class AzureMlTarget:
             known = self._jobs.get(name)
             if known is not None and (known.is_finished or known.cancelled):
                 continue
-            self._service.cancel(study_of(name), name)
+            self._service.cancel(study_of(name) if known is None else known.job.study, name)
             if known is not None:
                 known.cancelled = True
 
@@ -180,6 +180,9 @@ class AzureMlTarget:
             self._service.close_study(study)
             for variable in (READ_SAS, UPLOAD_SAS):
                 self._service.delete_secret(secret_name(study, variable))
+
+    def _cores_of_size(self) -> int:
+        return find_size(Region(self._service.workspace).vm_sizes(), self._parameters).cores
 
     def _adopt(self, names: Iterable[str]) -> None:
         """Learn of jobs that another process submitted, from their own definitions."""
@@ -219,7 +222,7 @@ class AzureMlTarget:
             return self._check_limits(known, report) or JobStatus(state, reports)
         result = self._result(known.job)
         if result is not None and not (known.cancelled and result.outcome == "failed"):
-            return _status_of(result)
+            return JobStatus.of(result)
         return JobStatus(state, reports, message=message, preempted=is_preempted(report))
 
     def _check_limits(self, known: _Known, report: RunReport) -> JobStatus | None:
@@ -299,10 +302,6 @@ class AzureMlTarget:
             shutil.copyfile(azure_ml_node.__file__, folder / SCRIPT)
             self._code = folder
         return self._code
-
-
-def _status_of(result: JobResult) -> JobStatus:
-    return JobStatus(_OUTCOMES[result.outcome], tuple(result.reports), result, result.reason)
 
 
 if TYPE_CHECKING:

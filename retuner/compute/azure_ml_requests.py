@@ -25,7 +25,7 @@ LONGEST_SECONDS = 24 * 3600
 """Maximum duration of a run whose job has none."""
 _WAITING = {"NotStarted", "Starting", "Queued", "Preparing", "Provisioning"}
 _WORKING = {"Running", "Finalizing", "CancelRequested", "NotResponding", "PauseRequested", "Paused"}
-_ATTEMPT = re.compile(r"-(?:t\d+|[a-z]+)-a\d+$")
+_ATTEMPT = re.compile(r"-(?:final-)?t\d+-a\d+$")
 _PREEMPTION = ("preempt", "nodewaslost", "node was lost", "node became unusable")
 
 
@@ -117,7 +117,7 @@ def secret_name(study: str, variable: str) -> str:
 
 
 def study_of(name: str) -> str:
-    """The study that a job's name begins with: `faq-1a2b-1` of `faq-1a2b-1-t0007-a1`."""
+    """The study that a job's name begins with: `faq-1a-1` of `faq-1a-1-t0007-a1` and of `faq-1a-1-final-t0007-a1`."""
     return _ATTEMPT.sub("", name)
 
 

@@ -123,15 +123,6 @@ class AzureMlService:
                 raise RetryableError(f"{what}: its image is still {status} after {BUILD_SECONDS:.0f} s.")
             time.sleep(LOOK_SECONDS)
 
-    def cores(self) -> int:
-        """Cores of a node of the VM size. Raises UserError where the region has none of that size."""
-        sizes = self._ask("The VM sizes cannot be listed", self._vm_sizes)
-        wanted = self._parameters.vm_size.upper()
-        if wanted not in sizes:
-            known = ", ".join(sorted(sizes)[:8])
-            raise UserError(f"The region has no VM size {self._parameters.vm_size}: it has {known} and others.")
-        return sizes[wanted]
-
     def cluster_errors(self) -> str:
         """What the cluster says is wrong with it, such as a quota; empty where nothing is."""
         status = self._ask("The cluster's state cannot be read", lambda: self._cluster().get_status())
@@ -311,12 +302,6 @@ class AzureMlService:
                 f"ask for more quota or set compute.min_nodes or compute.vm_size lower."
             )
         return str(cluster.provisioning_state)
-
-    def _vm_sizes(self) -> dict[str, int]:
-        workspace = self.workspace.open()
-        from azureml.core.compute import AmlCompute
-
-        return {size["name"].upper(): int(size["vCPUs"]) for size in AmlCompute.supported_vmsizes(workspace)}
 
     def _submit(self, request: RunRequest, code: Path) -> None:
         experiment = self._experiment(request.study)

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from retuner.compute.dask_cluster import DaskCluster, Worker
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import JobState, JobStatus
+from retuner.compute.target import TAIL_LINES, JobState, JobStatus
 from retuner.errors import RetryableError, UserError
 from retuner_training.dataset import MANIFEST
-from retuner_training.job import Job, JobResult
+from retuner_training.job import Job
 from retuner_training.result import LOG, RESULT, read_result, sha256_of
 
 START_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
 LIST_SECONDS = 0.1
 """The scheduler is asked for its workers that often at most: jobs that end tell of it themselves."""
-TAIL_LINES = 40
-_OUTCOMES = {"completed": JobState.COMPLETED, "stopped": JobState.STOPPED, "failed": JobState.FAILED}
 _log = logging.getLogger(__name__)
 
 
@@ -133,7 +131,7 @@ class DaskTarget:
         entry = _Submitted(job)
         earlier = read_result(Path(job.output))
         if earlier is not None and earlier.outcome == "completed":
-            entry.final = _status_of(earlier)
+            entry.final = JobStatus.of(earlier)
         else:
             # what is found there later must be this attempt's
             (Path(job.output) / RESULT).unlink(missing_ok=True)
@@ -274,7 +272,7 @@ class DaskTarget:
         result = read_result(Path(entry.job.output))
         if result is not None:
             # a training that did report after all calls every request to stop "asked"
-            return _status_of(replace(result, reason=entry.reason) if result.reason == "asked" else result)
+            return JobStatus.of(replace(result, reason=entry.reason) if result.reason == "asked" else result)
         reports = tuple(entry.reports)
         if entry.cancelled is not None:
             return JobStatus(JobState.STOPPED, reports, message=entry.reason)
@@ -340,10 +338,6 @@ def _above(reports: Iterable[tuple[int, float]], since: int) -> tuple[tuple[int,
 
 def _address(entry: _Submitted) -> str | None:
     return entry.worker.address if entry.worker else None
-
-
-def _status_of(result: JobResult) -> JobStatus:
-    return JobStatus(_OUTCOMES[result.outcome], tuple(result.reports), result, result.reason)
 
 
 if TYPE_CHECKING:

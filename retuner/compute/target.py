@@ -8,6 +8,9 @@ from typing import Protocol
 
 from retuner_training.job import Job, JobResult
 
+TAIL_LINES = 40
+"""Lines of a job's log that a target tells."""
+
 
 class JobState(StrEnum):
     """How far a job is on its compute target."""
@@ -40,6 +43,11 @@ class JobStatus:
     node: str | None = None
     preempted: bool = False
     """Whether it is lost because its node was taken away, which is in the nature of low-priority nodes."""
+
+    @classmethod
+    def of(cls, result: JobResult) -> "JobStatus":
+        """The status of a job that left a result behind."""
+        return cls(JobState(result.outcome), tuple(result.reports), result, result.reason)
 
     def is_timeout(self) -> bool:
         """Whether the job was stopped because its own seconds were over."""

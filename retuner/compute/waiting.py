@@ -24,8 +24,9 @@ def run_job_to_end(
 ) -> JobResult:
     """Submit the job of attempt `first` and wait for its result; a lost attempt is followed by the next.
 
-    `note` is told the number of each attempt before it begins: a call that follows a failure or a kill must go on
-    with the number noted last, since the target knows an earlier one as lost for good.
+    `note` is told the number of the attempt that comes next: a call that follows a failure or a kill must go on with
+    the number noted last, since the target knows an earlier one as lost for good. `job_of` is asked right before its
+    job is submitted.
 
     Raises TrialFailed where the training code raised or ran out of time, RetryableError where MAX_ATTEMPTS were lost,
     Interrupted where `stop` was set.

@@ -62,7 +62,9 @@ class ResourceManager:
     def delete_group(self, name: str) -> None:
         """Delete the group with everything in it."""
         self._finish(
-            f"The resource group {name} cannot be deleted", lambda: self._resources().resource_groups.begin_delete(name)
+            f"The resource group {name} cannot be deleted",
+            lambda: self._resources().resource_groups.begin_delete(name),
+            gone_is_fine=True,
         )
 
     def contents(self, group: str) -> list[str]:
@@ -95,7 +97,7 @@ class ResourceManager:
                 resource_id, api_version, polling_interval=LOOK_SECONDS
             )
 
-        self._finish(f"{name_of(resource_id)} cannot be deleted", begin)
+        self._finish(f"{name_of(resource_id)} cannot be deleted", begin, gone_is_fine=True)
 
     def is_deleted_vault(self, name: str, location: str) -> bool:
         """Whether a key vault of that name was deleted and can be recovered."""
@@ -162,15 +164,15 @@ class ResourceManager:
 
         return self._ask(what, look)
 
-    def _finish(self, what: str, begin: Callable[[], Any]) -> None:
-        """Start a long-running operation and wait for its end; 404 is no fault, as only a deletion gets it."""
+    def _finish(self, what: str, begin: Callable[[], Any], *, gone_is_fine: bool = False) -> None:
+        """Start a long-running operation and wait for its end; `gone_is_fine`: 404 is the end of a deletion."""
 
         def work() -> None:
             try:
                 poller = begin()
                 poller.result(MAKE_SECONDS)
             except Exception as error:
-                if status_of(error) != 404:
+                if not (gone_is_fine and status_of(error) == 404):
                     raise
                 return
             if not poller.done():

@@ -69,52 +69,43 @@ def own_ids(name: WorkspaceName) -> list[tuple[str, str, str]]:
 def _made(name: WorkspaceName, location: str, tenant: str) -> Iterator[Resource]:
     stem = f"retuner{hashlib.sha256(name.scope.lower().encode()).hexdigest()[:12]}"
 
-    def make(role: str, place: str, api_version: str, /, **content: Any) -> Resource:
+    def make(role: str, place: str, api_version: str, content: Mapping[str, Any]) -> Resource:
         resource_id = f"{group_id(name)}/providers/{place}/{stem}"
         body = {"location": location, "tags": tags_of(resource_id), **content}
         return Resource(role, resource_id, api_version, body)
 
-    yield make(
-        "storage_account",
-        "Microsoft.Storage/storageAccounts",
-        "2023-05-01",
-        kind="StorageV2",
-        sku={"name": "Standard_LRS"},
-        properties={
-            "supportsHttpsTrafficOnly": True,
-            "minimumTlsVersion": "TLS1_2",
-            "allowBlobPublicAccess": False,
-            "encryption": {
-                "services": {"blob": {"enabled": True}, "file": {"enabled": True}},
-                "keySource": "Microsoft.Storage",
-            },
-        },
-    )
-    vault = {"tenantId": tenant, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}
-    yield make(
-        "key_vault",
-        "Microsoft.KeyVault/vaults",
-        "2023-07-01",
-        properties={**vault, "enableSoftDelete": True},
-    )
-    yield make(
-        "container_registry",
-        "Microsoft.ContainerRegistry/registries",
-        "2023-07-01",
-        sku={"name": "Basic"},
-        properties={"adminUserEnabled": True},  # the workspace's own identity pulls images with it
-    )
-    logs = make(
-        "logs",
-        "Microsoft.OperationalInsights/workspaces",
-        "2023-09-01",
-        properties={"sku": {"name": "PerGB2018"}, "retentionInDays": 30},
-    )
+    yield make("storage_account", "Microsoft.Storage/storageAccounts", "2023-05-01", _ACCOUNT)
+    yield make("key_vault", "Microsoft.KeyVault/vaults", "2023-07-01", _vault(tenant))
+    yield make("container_registry", "Microsoft.ContainerRegistry/registries", "2023-07-01", _REGISTRY)
+    logs = make("logs", "Microsoft.OperationalInsights/workspaces", "2023-09-01", _LOGS)
     yield logs
-    yield make(
-        "application_insights",
-        "Microsoft.Insights/components",
-        "2020-02-02",
-        kind="web",
-        properties={"Application_Type": "web", "WorkspaceResourceId": logs.id},
-    )
+    yield make("application_insights", "Microsoft.Insights/components", "2020-02-02", _insights(logs.id))
+
+
+_ACCOUNT = {
+    "kind": "StorageV2",
+    "sku": {"name": "Standard_LRS"},
+    "properties": {
+        "supportsHttpsTrafficOnly": True,
+        "minimumTlsVersion": "TLS1_2",
+        "allowBlobPublicAccess": False,
+        "encryption": {
+            "services": {"blob": {"enabled": True}, "file": {"enabled": True}},
+            "keySource": "Microsoft.Storage",
+        },
+    },
+}
+_REGISTRY = {
+    "sku": {"name": "Basic"},
+    "properties": {"adminUserEnabled": True},  # the workspace's own identity pulls images with it
+}
+_LOGS = {"properties": {"sku": {"name": "PerGB2018"}, "retentionInDays": 30}}
+
+
+def _vault(tenant: str) -> dict[str, Any]:
+    vault = {"tenantId": tenant, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}
+    return {"properties": {**vault, "enableSoftDelete": True}}
+
+
+def _insights(logs_id: str) -> dict[str, Any]:
+    return {"kind": "web", "properties": {"Application_Type": "web", "WorkspaceResourceId": logs_id}}

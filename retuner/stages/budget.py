@@ -9,7 +9,7 @@ from retuner.cost.limits import limits, rates
 from retuner.cost.purse import Purse
 from retuner.cost.spending import CLOCK, TRIES, Rates, final_tries, study_rates, study_usage
 from retuner.errors import UserError
-from retuner.search.records import StudyRecord, TrialRecord, node_seconds, now
+from retuner.search.records import StudyRecord, TrialRecord, count_states, counters, node_seconds, now
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 
@@ -79,6 +79,11 @@ class FinalTries:
         self._tries.append({"job": job, "started": now().isoformat(), "seconds": None, "usd": None})
         self._write()
 
+    def end_before(self, job: str) -> None:
+        """Note the end of the last attempt, unless that is `job`, which may be alive."""
+        if self._tries and self._tries[-1]["job"] != job:
+            self.end()
+
     def end(self, trained: float | None = None) -> None:
         """Note the end of the last attempt; `trained` are the seconds of its training, where they are known."""
         if not self._tries or self._tries[-1]["seconds"] is not None:
@@ -107,6 +112,9 @@ class FinalTries:
 class Costs:
     """What a study has cost, beside its plan."""
 
+    trials: dict[str, int]
+    """How many it asked for, and how many of them are completed, pruned and failed."""
+
     document: dict[str, Any]
     """JSON object: `actual` and `plan` with the same parts, each with `node_hours` and `usd`.
 
@@ -130,7 +138,9 @@ def settle(bench: Workbench, study: Study) -> Costs:
         "max_cost": bench.parameters.budget.max_cost,
     }
     bench.ledger.write_stage(study.name, COST, document)
-    return Costs(document, _ended_early(bench, record, trials))
+    counts = counters(count_states(trials))
+    kinds = {name: counts[name] for name in ("asked", "completed", "pruned", "failed")}
+    return Costs(kinds, document, _ended_early(bench, record, trials))
 
 
 def _ended_early(bench: Workbench, record: StudyRecord, trials: list[TrialRecord]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from retuner.compute.target import ComputeTarget
 from retuner.compute.waiting import run_job_to_end
-from retuner.errors import TrialFailed
+from retuner.errors import RetryableError, TrialFailed
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState
 from retuner.stages.budget import FinalTries, final_seconds
@@ -35,6 +35,8 @@ def retrain_best(bench: Workbench, study: Study, target: ComputeTarget, best: Tr
             message = f"The final training of trial {best.number} failed: {error}"
             bench.ledger.update_study(study.name, state=StudyState.FAILED, message=message)
             raise
+    else:  # where it ended unseen, its cost is still open
+        FinalTries(bench, study).end(result.seconds)
     output = {
         "job": result.name,
         "trial": best.number,
@@ -53,20 +55,24 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
 
     def job_of(attempt: int) -> Job:
         job = training_job(bench, study, f"{stem}{attempt}", parameters)
-        return replace(job, keep_model=True, seconds=final_seconds(bench, study))
+        job = replace(job, keep_model=True, seconds=final_seconds(bench, study))
+        tries.begin(job.name)
+        return job
 
     def note(attempt: int) -> None:
-        tries.begin(f"{stem}{attempt}")
+        tries.end_before(f"{stem}{attempt}")
         bench.ledger.write_stage(study.name, ATTEMPT, {"stem": stem, "attempt": attempt})
 
     noted = bench.ledger.study(study.name).stages.get(ATTEMPT, {})
     first = int(noted["attempt"]) if noted.get("stem") == stem else 1
-    trained = None
     try:
         result = run_job_to_end(target, job_of, first=first, note=note, stop=bench.stop)
-        trained = result.seconds
-    finally:
-        tries.end(trained)
+    except RetryableError:
+        raise  # its job may be alive, and then the next try goes on with it
+    except BaseException:
+        tries.end()
+        raise
+    tries.end(result.seconds)
     return result
 
 

@@ -22,7 +22,7 @@ from retuner.workbench import Workbench
 KEPT = "kept_nodes"
 """In a study's target: the nodes that it kept before the study."""
 GIVEN_BACK = "given_back"
-"""In a study's target: set once they are the only ones that it keeps."""
+"""In a study's target: set once they are the only ones that it keeps, and nothing of the study is left on it."""
 
 
 def check_compute(bench: Workbench) -> None:
@@ -61,11 +61,18 @@ def _kept_before(left: dict[str, Any], compute: dict[str, Any]) -> int:
 
 
 def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
-    """Stop what still runs, and let the target keep as many nodes as before the study. Written down once it is done."""
-    target.close()
-    left = bench.ledger.study(study.name).target
+    """Stop what still runs, and let the target keep as many nodes as before the study. Written down once it is done.
+
+    Nodes are given back even where the rest fails, which it does for ever where a right is missing. It is not written
+    down then, so that the clean-up does the rest.
+    """
+    try:
+        target.close()
+    finally:
+        left = bench.ledger.study(study.name).target
+        if KEPT in left:
+            target.scale(left[KEPT], 0)
     if KEPT in left:
-        target.scale(left[KEPT], 0)
         bench.ledger.update_study(study.name, target={**left, GIVEN_BACK: True})
 
 

@@ -84,10 +84,17 @@ class Service:
         return found
 
     def run(self, request: web.Request) -> Run:
-        """The run that the path names. Raises 404 where nobody knows it."""
-        run = self.state.runs.get(request.match_info["run"])
-        if run is None or run.lost:
-            raise ServiceError(404, "UserError", f"Run {request.match_info['run']} was not found.")
+        """The run that the path names. Raises 404 where nobody knows it, or not in the experiment of the path."""
+        info = request.match_info
+        named = "experiment" in info or "experiment_id" in info
+        return self.run_of(info["run"], self.experiment(request) if named else None)
+
+    def run_of(self, run_id: str, experiment: Experiment | None) -> Run:
+        """The run of that id, in that experiment where one is given. Raises 404."""
+        run = self.state.runs.get(run_id)
+        if run is None or run.lost or experiment not in (None, run.experiment):
+            place = f" in the experiment {experiment.name}" if experiment else ""
+            raise ServiceError(404, "UserError", f"Run {run_id} was not found{place}.")
         return run
 
 

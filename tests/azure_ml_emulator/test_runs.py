@@ -99,6 +99,15 @@ def test_a_cancelled_run_ends_its_process(submit):
     until(lambda: not Path(f"/proc/{process}").exists() if sys.platform == "linux" else True)
 
 
+def test_a_run_is_not_found_in_another_experiment(experiment, workspace):
+    from azureml._restclient.exceptions import ServiceException
+    from azureml.core import Experiment, Run
+
+    experiment.start_logging(run_id="elsewhere", snapshot_directory=None, outputs=None)
+    with pytest.raises(ServiceException, match="elsewhere was not found in the experiment other"):
+        Run(Experiment(workspace, "other"), "elsewhere")
+
+
 def test_the_maximum_duration_ends_a_run(submit):
     run = submit(SLEEP, "too-long", max_run_duration_seconds=1)
     until(lambda: run.get_status() == "Canceled")

@@ -1,7 +1,11 @@
 """The whole flow on an emulated workspace, through the command line: killed, stopped, and refused."""
 
+import json
 import signal
+import subprocess
+import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure_ml_emulator import FaultKind, FaultRule
@@ -11,6 +15,10 @@ from azure_study import play
 from retune_command import ask_api
 
 NODES, TRIALS = 16, 96
+SAVE_SAS = (
+    "import sys; from tasks.blocks import RetunerBlobSas; "
+    "RetunerBlobSas(upload_sas=sys.argv[1], read_sas=sys.argv[2]).save('tests', overwrite=True)"
+)
 STOP_SECONDS = 60
 
 
@@ -86,6 +94,62 @@ def test_a_stop_cancels_the_runs_and_gives_the_nodes_back_within_a_minute(start)
     assert "retune run --resume" in err
     assert_given_back(retune)
     assert [study["state"] for study in retune.status()] == ["open"]
+
+
+def test_a_study_that_was_stopped_is_resumed_by_the_next_start(start):
+    retune = start(4.0)
+    arguments = retune.azure(trials=6, nodes=2)
+    process = retune.start(*arguments)
+    wait_for_trials(retune, 2)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert_given_back(retune)
+    [stopped] = retune.status()
+    done = stopped["trials"]["completed"]
+    assert 2 <= done < 6
+
+    document = retune.document(*arguments)
+    assert document["study"] == stopped["study"]
+    assert document["trials"] == {"asked": 6, "completed": 6, "pruned": 0, "failed": 0}
+    assert document["model"]["champion"] is True
+    again = {job.rpartition("-a")[0] for job in jobs(retune) if not job.endswith("-a1")}
+    assert len(again) <= 6 - done, "a completed trial was paid for twice"
+    assert len({job.rpartition("-a")[0] for job in jobs(retune)}) == 6 + 1  # and the final training
+    assert_given_back(retune)
+
+
+def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(start, azurite_https):
+    """The nodes really run, and are told no more than these two."""
+    retune = start(0, execute=True)
+    end = datetime.now(UTC) + timedelta(hours=6)  # longer than a job may wait and train
+    signatures = [azurite_https.sas(retune.container, rights, expiry=end) for rights in ("cw", "rl")]
+    environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
+    command = [sys.executable, "-c", SAVE_SAS, *signatures]
+    subprocess.run(command, env=environment, cwd=retune.folder, check=True, timeout=120)
+    storage = {**retune.place(nodes=2)["storage"], "block": "retuner-blob-sas/tests"}
+    process = retune.start(*retune.azure("--json", trials=2, nodes=2, storage=storage))
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    document = json.loads(out)
+    assert document["trials"] == {"asked": 2, "completed": 2, "pruned": 0, "failed": 0}
+    assert document["model"]["champion"] is True
+    assert document["report"].startswith("https://")
+    assert not [signature for signature in signatures if signature.partition("sig=")[2] in out + err]
+    assert_given_back(retune)
+
+
+def test_a_stop_during_the_final_training_cancels_its_run(start):
+    retune = start(0.2, script=lambda run: play(run, seconds=600 if "-final-" in run.id else 0.2))
+    process = retune.start(*retune.azure(trials=2, nodes=2))
+    until(lambda: any("-final-" in job for job in jobs(retune)), seconds=240)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert_given_back(retune)
+    [study] = retune.status()
+    experiments = retune.emulator.inspect(lambda service: list(service.state.experiments))
+    assert experiments == [study["study"]], "no experiment but the study's own was made"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Gate, registration and `retune ask` with an emulated workspace as the registry."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -59,6 +61,35 @@ def answering(folder: Path) -> Path:
         archive.writestr("retuner_training/errors.py", "class InvalidInput(Exception): ...")
         archive.writestr("retuner_training/model.py", ANSWERING)
     return folder
+
+
+SAVE = """
+import os
+from prefect_azure import AzureMlCredentials
+names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "SUBSCRIPTION", "GROUP", "WORKSPACE")
+fields = ("tenant_id", "service_principal_id", "service_principal_password", "subscription_id", "resource_group")
+given = dict(zip((*fields, "workspace_name"), (os.environ[name] for name in names), strict=True))
+AzureMlCredentials(**given).save("tests", overwrite=True)
+"""
+
+
+def test_retune_ask_signs_in_with_the_block_of_the_compute_target(workspace, tmp_path, api):
+    """Nothing else tells it who it is, and where the workspace is."""
+    retune, name = Retune(tmp_path, api), workspace.name
+    place = {"SUBSCRIPTION": name.subscription_id, "GROUP": name.resource_group, "WORKSPACE": name.workspace}
+    all_of_it = {**retune.environment, **workspace.emulator.environment, **place}
+    script = {**all_of_it, "PREFECT_HOME": str(tmp_path / "prefect")}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", SAVE], env=script, check=True, timeout=120)
+    retune.environment |= {k: v for k, v in workspace.emulator.environment.items() if not k.startswith("AZURE_")}
+    registry = workspace.registry()
+    registry.register("asked", answering(tmp_path / "folder"), Metadata({}, {}, {}), "key")
+    registry.set_champion("asked", "1")
+    block = {"credentials_block": "azureml-credentials/tests"}
+    file = {"model_name": "asked", "compute": block, "registry": {"kind": "azure_ml"}}
+    (tmp_path / "azure.yaml").write_text(json.dumps(file))
+    done = retune("ask", "in a loop", "--parameters", str(tmp_path / "azure.yaml"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answers"][0]["answer"] == "in a loop: like this"
 
 
 def test_retune_ask_answers_with_the_champion_of_the_workspace(workspace, tmp_path):

@@ -49,7 +49,7 @@ def test_names_of_secrets_hold_what_the_key_vault_takes():
     assert secret_name("FAQ_ranker-1a2b-1", "RETUNER_READ_SAS") == "faq-ranker-1a2b-1-retuner-read-sas"
 
 
-@pytest.mark.parametrize("name", ["faq-1a-2-t0007-a1", "faq-1a-2-final-a3"])
+@pytest.mark.parametrize("name", ["faq-1a-2-t0007-a1", "faq-1a-2-final-t0007-a3"])
 def test_the_study_is_found_in_a_jobs_name(name):
     assert study_of(name) == "faq-1a-2"
 

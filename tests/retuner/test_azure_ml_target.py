@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -166,6 +167,19 @@ def test_a_started_process_adopts_the_live_runs_and_submits_nothing_twice(open_t
     assert second.find(jobs[0].study) == []
 
 
+def test_another_process_cancels_a_final_training_that_it_knows_by_name_alone(open_target, emulator, new_job):
+    job = new_job(seconds=60.0)
+    final = replace(job, name=f"{job.study}-final-t0001-a1")
+    first = open_target()
+    first.scale(0, 4)
+    first.submit(final)
+    wait(first, final, is_running)
+    open_target().cancel(first.find(job.study))
+    until(lambda: emulator.run(final.name).status == "Canceled")
+    experiments = emulator.inspect(lambda service: list(service.state.experiments))
+    assert [name for name in experiments if name.startswith(job.study)] == [job.study]
+
+
 def test_what_is_left_when_a_target_is_closed(open_target, emulator, new_job):
     def secrets():
         return [name for name in emulator.inspect(lambda service: list(service.state.secrets)) if job.study in name]
@@ -261,7 +275,10 @@ def test_an_image_that_cannot_be_built_ends_before_any_trial(open_target, emulat
     ("compute", "words"),
     [
         ({"workspace": "elsewhere"}, "compute.workspace"),
-        ({"vm_size": "Standard_Z9", "cores": None, "cluster": "other"}, "no VM size Standard_Z9"),
+        (
+            {"vm_size": "Standard_Z9", "cores": None, "cluster": "other"},
+            "no VM size Standard_Z9: set compute.vm_size to one that it has, such as STANDARD_",
+        ),
         ({"vm_size": "Standard_D2_v2", "cores": None}, "has nodes of Standard_D4_v2, not Standard_D2_v2"),
         ({"min_nodes": 30, "max_nodes": 40, "cluster": "huge"}, "could not be provisioned"),
     ],
@@ -275,6 +292,15 @@ def test_a_minimum_above_the_quota_is_refused_with_the_quota(target, emulator):
     emulator.faults.add(FaultRule("PATCH", COMPUTE, FaultKind.QUOTA))
     with pytest.raises(UserError, match="exceeds the core quota"):
         target.scale(1, 4)
+
+
+def test_jobs_use_all_cores_of_a_node_of_the_size(open_target, emulator, new_job):
+    target = open_target(compute={"cores": None})
+    target.scale(0, 4)
+    job = new_job()
+    target.submit(job)
+    assert wait(target, job).state is JobState.COMPLETED
+    assert job_of_arguments(emulator.run(job.name).definition["arguments"]).threads == 8
 
 
 def test_a_cluster_that_others_use_too_is_not_made_smaller(target, open_target, emulator):

@@ -509,7 +509,7 @@ def test_after_a_kill_jobs_that_are_alive_are_watched_before_others_are_started(
 def test_after_a_kill_jobs_that_nobody_waits_for_are_stopped(bench):
     target = FakeTarget(nodes=2)
     bench.run_until(target, lambda: target.polls == 2)
-    orphan, final = (f"{bench.study.name}-{end}" for end in ("t0099-a1", "final-a1"))
+    orphan, final = (f"{bench.study.name}-{end}" for end in ("t0099-a1", "final-t0003-a1"))
     for name in (orphan, final):
         target.submit(Job(name, bench.study.name, "r", {"x": 1.0}, "d", "o"))
     bench.run(target)

@@ -124,6 +124,15 @@ def test_an_interrupted_provisioning_is_continued(azure, at, kind):
     assert len(kinds) == len(set(kinds)), "nothing was made twice"
 
 
+def test_a_resource_that_goes_nowhere_is_not_called_made(azure):
+    _, site = azure(furnished=False)  # no resource group
+    account = f"{group_id(site.name)}/providers/Microsoft.Storage/storageAccounts/ourdata"
+    with pytest.raises(UserError, match=r"ourdata cannot be made: .*check the names of subscription and resource g"):
+        site.manager.create(account, "2023-05-01", {"location": "westeurope", "properties": {}})
+    site.manager.delete(account, "2023-05-01")
+    site.manager.delete_group(site.name.resource_group)
+
+
 def test_a_given_storage_account_is_used_and_never_deleted(azure):
     emulator, site = azure(furnished=False)
     make_group(site, RESOURCES)

@@ -8,6 +8,7 @@ from fake_target import FakeTarget
 from stage_bench import BEST, StageBench
 
 from retuner.compute import waiting
+from retuner.cost.spending import final_tries
 from retuner.errors import RetryableError, TrialFailed
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState
@@ -35,6 +36,14 @@ class Trainer(FakeTarget):
             self.lose(job.name)
         else:
             run_job(job)
+
+
+class Muted(Trainer):
+    """One that does not answer once the job is there."""
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        self.silent = 1
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +105,39 @@ def test_a_retry_of_the_stage_goes_on_with_the_next_attempt(stage_bench):
     with pytest.raises(RetryableError):
         retrain(stage_bench, target)
     assert retrain(stage_bench, target).endswith("-a4")
+
+
+def tries_of(bench: StageBench) -> list[tuple[str, bool]]:
+    """The attempts whose cost is counted: how the job's name ends, and whether it has ended."""
+    record = bench.bench.ledger.study(bench.study.name)
+    return [(one["job"].rpartition("-")[2], one["seconds"] is not None) for one in final_tries(record)]
+
+
+def test_an_attempt_whose_target_was_silent_for_a_while_is_one_attempt_and_is_paid_for_once(stage_bench):
+    """The limit bears one final training and no second."""
+    target = FakeTarget(lambda parameters: [parameters["quality"]] * 10**6, nodes=1)
+    bench = stage_bench.with_parameters(budget={"max_cost": 1.5, "price_per_hour": 1.0, "seconds_final": 3600})
+    target.on_poll = lambda: setattr(target, "silent", 1)
+    with pytest.raises(RetryableError):
+        retrain(bench, target)
+    assert tries_of(bench) == [("a1", False)], "its job is alive"
+    target.on_poll, target._speed = None, 10**6
+    retrain(bench, target)
+    assert tries_of(bench) == [("a1", True)]
+    assert target.trained == target.submitted[:1]
+
+
+def test_an_attempt_that_completed_unseen_is_paid_for_until_its_end(stage_bench):
+    with pytest.raises(RetryableError):
+        retrain(stage_bench, Muted())
+    retrain(stage_bench, Trainer())
+    assert tries_of(stage_bench) == [("a1", True)]
+
+
+def test_an_attempt_that_is_never_submitted_costs_nothing(stage_bench):
+    with pytest.raises(RetryableError):
+        retrain(stage_bench, Trainer(lost=(1, 2, 3)))
+    assert tries_of(stage_bench) == [("a1", True), ("a2", True), ("a3", True)]
 
 
 def test_a_study_whose_final_training_fails_is_failed_and_the_next_start_opens_another(stage_bench):

@@ -29,7 +29,7 @@ class Waiting:
         return run_job_to_end(target, self.job_of, first=self.noted[-1], note=self.noted.append, stop=self.stop)
 
     def job_of(self, attempt):
-        return Job(name=f"s-final-a{attempt}", study="s", recipe="r", dataset="d", output="o", **self.job)
+        return Job(name=f"s-final-t0003-a{attempt}", study="s", recipe="r", dataset="d", output="o", **self.job)
 
 
 def losing(target, attempts):
@@ -46,15 +46,15 @@ def losing(target, attempts):
 
 def test_a_lost_job_is_followed_by_the_next_attempt():
     target = losing(FakeTarget(), {1})
-    assert Waiting().run(target).name == "s-final-a2"
+    assert Waiting().run(target).name == "s-final-t0003-a2"
 
 
 def test_a_retry_goes_on_with_the_number_after_those_that_were_lost():
     target, job = losing(FakeTarget(), {1, 2, 3}), Waiting()
     with pytest.raises(RetryableError, match="last of 3 lost"):
         job.run(target)
-    assert job.run(target).name == "s-final-a4"
-    assert target.submitted == [f"s-final-a{number}" for number in (1, 2, 3, 4)]
+    assert job.run(target).name == "s-final-t0003-a4"
+    assert target.submitted == [f"s-final-t0003-a{number}" for number in (1, 2, 3, 4)]
 
 
 def test_a_retry_after_a_silent_target_waits_for_the_job_that_runs():
@@ -67,7 +67,7 @@ def test_a_retry_after_a_silent_target_waits_for_the_job_that_runs():
     with pytest.raises(RetryableError):
         job.run(target)
     assert job.run(target).value == 0.5
-    assert target.trained == ["s-final-a1"]
+    assert target.trained == ["s-final-t0003-a1"]
 
 
 def test_a_job_that_somebody_else_stopped_counts_as_lost():
@@ -79,14 +79,14 @@ def test_a_job_that_somebody_else_stopped_counts_as_lost():
                 target._jobs[name].status = JobStatus(JobState.STOPPED, message="asked")
 
     target.on_poll = stop_first
-    assert Waiting().run(target).name == "s-final-a2"
+    assert Waiting().run(target).name == "s-final-t0003-a2"
 
 
 def test_a_job_that_ran_out_of_time_is_not_tried_again():
     target = FakeTarget()
     with pytest.raises(TrialFailed, match="stopped: timeout"):
         Waiting(seconds=2).run(target)
-    assert target.trained == ["s-final-a1"]
+    assert target.trained == ["s-final-t0003-a1"]
 
 
 def test_a_job_that_raised_is_not_tried_again():
@@ -96,7 +96,7 @@ def test_a_job_that_raised_is_not_tried_again():
     target = FakeTarget(fail)
     with pytest.raises(TrialFailed, match="failed: ArithmeticError: no"):
         Waiting().run(target)
-    assert target.trained == ["s-final-a1"]
+    assert target.trained == ["s-final-t0003-a1"]
 
 
 def test_a_stop_cancels_the_job():
@@ -104,4 +104,4 @@ def test_a_stop_cancels_the_job():
     target.on_poll = job.stop.set
     with pytest.raises(Interrupted):
         job.run(target)
-    assert target.cancelled == ["s-final-a1"]
+    assert target.cancelled == ["s-final-t0003-a1"]

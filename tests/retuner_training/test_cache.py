@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
 
 def test_the_default_folder_is_the_user_s_own(tmp_path, monkeypatch):
     monkeypatch.delenv("RETUNER_CACHE", raising=False)
-    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     with shared_work(threads=1):
         once(lambda: 1, "a")
     (folder,) = tmp_path.iterdir()
@@ -253,7 +253,7 @@ def test_the_default_folder_is_the_user_s_own(tmp_path, monkeypatch):
 def test_a_folder_that_somebody_else_may_fill_is_not_read(tmp_path, monkeypatch):
     """Entries are pickles: reading one runs what it names."""
     monkeypatch.delenv("RETUNER_CACHE", raising=False)
-    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / f"retuner-cache-{os.getuid()}").symlink_to(elsewhere)

@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import stat
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -53,6 +55,24 @@ def test_a_job_reads_its_dataset_and_leaves_its_result_and_model_in_the_containe
     assert store.list(prefix) == [f"{prefix}/{name}" for name in (MODEL, RESULT, SEEN)]
     assert store.manifest(prefix)[f"{prefix}/{MODEL}"] == result.files[MODEL]
     assert fetch_result(job.output) == result
+
+
+@pytest.mark.parametrize("plant", ["a link", "a folder of another user"])
+def test_a_dataset_that_somebody_else_may_have_put_on_the_node_is_not_read(job, tmp_path, monkeypatch, plant):
+    """It would agree with the manifest beside it."""
+    monkeypatch.delenv(NODE_CACHE)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    run_job(job)  # makes the user's own folder
+    user = os.getuid()
+    own = tmp_path / f"retuner-{user}"
+    assert stat.S_IMODE(own.stat().st_mode) == 0o700
+    if plant == "a link":
+        own.symlink_to(own.rename(tmp_path / "theirs"))
+    else:
+        own.rename(tmp_path / f"retuner-{user + 1}")
+        monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    with pytest.raises(PermissionError, match="is a link or another user's"):
+        dataset_folder(job.dataset)
 
 
 def test_a_completed_job_is_not_trained_again_on_another_node(job, monkeypatch, tmp_path):

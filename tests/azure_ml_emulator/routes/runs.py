@@ -40,7 +40,8 @@ async def patch_run(request: web.Request) -> web.Response:
 async def patch_runs(request: web.Request) -> web.Response:
     service, changed = request.app[SERVICE], {}
     for body in (await request.json())["runs"]:
-        run = service.state.add_run(body["runId"], _experiment(request))
+        service.state.add_run(body["runId"], _experiment(request))
+        run = service.run_of(body["runId"], _experiment(request))
         _change(run, body)
         changed[run.id] = run_body(service, run)
     return web.json_response({"runs": changed, "errors": {}})
@@ -115,7 +116,7 @@ async def post_event(request: web.Request) -> web.Response:
 async def post_events(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     for event in (await request.json())["events"]:
-        _happen(service, service.state.runs[event["data"]["RunId"]], event)
+        _happen(service, service.run_of(event["data"]["RunId"], service.experiment(request)), event)
     return web.json_response({"errors": []})
 
 

@@ -1,0 +1,64 @@
+"""The end of a study on its target: what is given back, and what the ledger says of it."""
+
+import pytest
+from fake_target import FakeTarget
+from stage_bench import StageBench
+
+from retuner.errors import RetryableError, UserError
+from retuner.stages.search import GIVEN_BACK, scale_back, scale_up
+
+
+class Cluster(FakeTarget):
+    """Keeps one node up before the study; `faults` of its closes fail."""
+
+    def __init__(self, *, faults: int = 0) -> None:
+        super().__init__()
+        self.kept = 1
+        self.faults = faults
+        self.closed = 0
+
+    def kept_nodes(self) -> int:
+        return self.kept
+
+    def scale(self, minimum: int, maximum: int) -> None:
+        super().scale(minimum, maximum)
+        self.kept = minimum if maximum == 0 else 5
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.faults:
+            self.faults -= 1
+            raise UserError("give the identity the role that deletes secrets")
+
+
+def is_given_back(bench: StageBench) -> bool:
+    return bench.bench.ledger.study(bench.study.name).target.get(GIVEN_BACK, False)
+
+
+def test_the_nodes_of_before_are_all_that_a_study_leaves(stage_bench):
+    target = Cluster()
+    scale_up(stage_bench.bench, stage_bench.study, target)
+    assert (target.kept, is_given_back(stage_bench)) == (5, False)
+    scale_back(stage_bench.bench, stage_bench.study, target)
+    assert (target.kept, is_given_back(stage_bench)) == (1, True)
+
+
+def test_where_a_right_is_missing_nodes_are_given_back_all_the_same_and_the_rest_is_left_to_the_clean_up(stage_bench):
+    target = Cluster(faults=1)
+    scale_up(stage_bench.bench, stage_bench.study, target)
+    with pytest.raises(UserError, match="the role that deletes secrets"):
+        scale_back(stage_bench.bench, stage_bench.study, target)
+    assert (target.kept, is_given_back(stage_bench)) == (1, False)
+    scale_back(stage_bench.bench, stage_bench.study, target)
+    assert (target.kept, is_given_back(stage_bench)) == (1, True)
+
+
+def test_the_target_is_closed_before_the_ledger_is_asked(stage_bench, monkeypatch):
+    def fail(name: str) -> None:
+        raise RetryableError(f"{name} cannot be read now")
+
+    target = Cluster()
+    monkeypatch.setattr(stage_bench.bench.ledger, "study", fail)
+    with pytest.raises(RetryableError):
+        scale_back(stage_bench.bench, stage_bench.study, target)
+    assert target.closed == 1
