@@ -8,7 +8,6 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowRunFilter,
-    FlowRunFilterId,
     LogFilter,
     TaskRunFilter,
 )
@@ -57,6 +56,7 @@ def end_dead_flow_runs(settings: Settings) -> dict[str, str]:
         known = _known(client, lost)
         crashed = [run for run in known if run.state and run.state.is_crashed()]  # a worker may have seen it before us
         lines = {str(run.id): _obituary(client, run) for run in [*hanging, *crashed]}
+        _end_task_runs(client)
     waiting = {str(run.id) for run in known if not (run.state and run.state.is_final())}  # to be started again
     for flow_run in lost - set(lines) - waiting:
         forget(flow_run, settings)  # it ended as it should
@@ -65,9 +65,8 @@ def end_dead_flow_runs(settings: Settings) -> dict[str, str]:
 
 def _unfinished(client: SyncPrefectClient) -> list[FlowRun]:
     states = {"type": {"any_": [StateType.RUNNING, StateType.CANCELLING]}}
-    retunes = FlowFilter.model_validate({"name": {"any_": ["retune"]}})
     return client.read_flow_runs(
-        flow_filter=retunes, flow_run_filter=FlowRunFilter.model_validate({"state": states}), limit=200
+        flow_filter=_retunes(), flow_run_filter=FlowRunFilter.model_validate({"state": states}), limit=200
     )
 
 
@@ -92,11 +91,26 @@ def _hangs(run: FlowRun) -> bool:
 
 
 def _end(client: SyncPrefectClient, run: FlowRun) -> None:
-    """End the flow run, and the task runs that it left; a slot that it held is free again."""
-    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
-    unfinished = TaskRunFilter.model_validate({"state": {"type": {"any_": [StateType.RUNNING, StateType.PENDING]}}})
-    for task_run in client.read_task_runs(flow_run_filter=of_run, task_run_filter=unfinished, limit=200):
-        client.set_task_run_state(task_run.id, Crashed(message=_REASON), force=True)
+    """End the flow run; a slot that it held is free again."""
     state: Any = run.state
     end = Cancelled(message=_REASON) if state.is_cancelling() else Crashed(message=_REASON)
     client.set_flow_run_state(run.id, end, force=True)
+
+
+def _end_task_runs(client: SyncPrefectClient) -> None:
+    """End the task runs of retunes that were ended from outside. The server may hear of some late: all count."""
+    states = {"type": {"any_": [StateType.CRASHED, StateType.CANCELLED]}}
+    left = client.read_task_runs(
+        flow_filter=_retunes(),
+        flow_run_filter=FlowRunFilter.model_validate({"state": states}),
+        task_run_filter=TaskRunFilter.model_validate(
+            {"state": {"type": {"any_": [StateType.RUNNING, StateType.PENDING]}}}
+        ),
+        limit=200,
+    )
+    for task_run in left:
+        client.set_task_run_state(task_run.id, Crashed(message=_REASON), force=True)
+
+
+def _retunes() -> FlowFilter:
+    return FlowFilter.model_validate({"name": {"any_": ["retune"]}})

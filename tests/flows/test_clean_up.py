@@ -29,16 +29,6 @@ def states(api: str, path: str, query: dict) -> set[str]:
     return {one["state_type"] for one in ask_api(api, path, query)}
 
 
-def wait_until_settled(api: str, this: dict) -> None:
-    """Until the server has written what it was told before the kill: the rows of task runs lag behind."""
-    known, since = -1, time.monotonic()
-    while time.monotonic() - since < 5:
-        count = len(ask_api(api, "task_runs/filter", this))
-        if count != known:
-            known, since = count, time.monotonic()
-        time.sleep(0.3)
-
-
 def test_a_flow_run_that_ended_as_it_should_is_no_dead_one_whatever_its_lock_says(retune, api):
     assert retune(*retune.search(trials=1)).returncode == 0
     [run] = ask_api(api, "flow_runs/filter", NEWEST)
@@ -61,7 +51,6 @@ def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, 
     process.communicate()
 
     this = {"flow_runs": {"id": {"any_": [lock.stem]}}}
-    wait_until_settled(api, this)
     assert retune.status()[0]["trials"]["running"] > 0
     told = clean_up(retune)
     study = retune.status()[0]
@@ -70,5 +59,8 @@ def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, 
     assert f"continue with: retune run --resume {study['study']}" in told
     assert (study["state"], study["trials"]["running"]) == ("open", 0)
     assert states(api, "flow_runs/filter", this) == {"CRASHED"}
-    assert not states(api, "task_runs/filter", this) & {"RUNNING", "PENDING"}
+    # the server may write what it was told before the kill after that: the next clean-up ends it as well
+    while states(api, "task_runs/filter", this) & {"RUNNING", "PENDING"}:
+        assert time.monotonic() < deadline + 300
+        assert "Nothing was left behind" in clean_up(retune)
     assert "Nothing was left behind" in clean_up(retune)
