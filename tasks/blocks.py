@@ -34,7 +34,7 @@ class RetunerBlobSas(Block):
     read_sas: SecretStr | None = Field(
         default=None,
         title="Read SAS",
-        description="Permission read (sp=r, or sp=rl to list as well), https only; needed for everything but uploads.",
+        description="Permission read (sp=r), https only; needed for everything but uploads.",
         json_schema_extra={"position": 1},
     )
 

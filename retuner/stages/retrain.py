@@ -63,8 +63,7 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
         tries.end_before(f"{stem}{attempt}")
         bench.ledger.write_stage(study.name, ATTEMPT, {"stem": stem, "attempt": attempt})
 
-    noted = bench.ledger.study(study.name).stages.get(ATTEMPT, {})
-    first = int(noted["attempt"]) if noted.get("stem") == stem else 1
+    first = max(1, _noted_attempt(bench, study, stem))
     try:
         result = run_job_to_end(target, job_of, first=first, note=note, stop=bench.stop)
     except RetryableError:
@@ -76,16 +75,22 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
     return result
 
 
+def _noted_attempt(bench: Workbench, study: Study, stem: str) -> int:
+    """Number of the latest attempt at this final training; 0 where there is none."""
+    noted = bench.ledger.study(study.name).stages.get(ATTEMPT, {})
+    return int(noted["attempt"]) if noted.get("stem") == stem else 0
+
+
 def _find_result(bench: Workbench, study: Study, stem: str) -> JobResult | None:
     """The completed result of any attempt whose files lie in the store as they were written.
 
     The attempt that the ledger names comes first: its model may be registered already.
     """
-    prefix = f"jobs/{study.name}/"
-    found = [name.split("/")[2] for name in bench.store.list(prefix + stem) if name.endswith(f"/{RESULT}")]
     done = bench.ledger.study(study.name).stages.get(STAGE, {}).get("job")
-    for job in sorted(found, key=lambda job: (job != done, int(job.removeprefix(stem)))):
-        result = _read_whole(bench, prefix + job)
+    # by name, not by a listing of the store: the right to read alone suffices
+    tried = [f"{stem}{attempt}" for attempt in range(1, _noted_attempt(bench, study, stem) + 1)]
+    for job in sorted(tried, key=lambda job: job != done):
+        result = _read_whole(bench, f"jobs/{study.name}/{job}")
         if result is not None:
             return result
     return None
