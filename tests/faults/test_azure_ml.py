@@ -3,6 +3,7 @@
 `make test` takes a few of the requests, `make faults` all. The table of requests is complete: a test says so.
 """
 
+import gc
 import re
 from collections.abc import Iterator
 
@@ -68,6 +69,9 @@ BROKEN = {
     "token": (FaultKind.EXPIRED,),
 }
 """One after the other, at the first request and at those that follow it."""
+WITHOUT_TOKEN = ("sign-in page",)
+"""Everybody may read it, so that no token can be refused there: a refusal is a tenant that does not exist."""
+PASSING = [(name, kind) for name in REQUESTS for kind in BROKEN if kind != "token" or name not in WITHOUT_TOKEN]
 TRAINING = {"seconds": 0.2}
 """How long a training of the emulated nodes takes."""
 BY_HAND = ("rights", "quota")
@@ -91,6 +95,7 @@ def emulator(azurite_https, tmp_path) -> Iterator[Emulator]:
     account = BlobAccount(azurite_https.account_url, azurite_https.key)
     with Emulator(account, settings) as emulator, environment_of(emulator, tmp_path):
         yield emulator
+    gc.collect()  # what the SDK left behind ends here, and not in a test that does not know of it
 
 
 @pytest.fixture
@@ -132,11 +137,10 @@ def _is(request, method: str, pattern: str) -> bool:
     return method in ("*", request.method) and re.search(pattern, request.path) is not None
 
 
-@pytest.mark.parametrize("faults", BROKEN.values(), ids=BROKEN)
-@pytest.mark.parametrize("name", CHOSEN)
-def test_a_passing_fault_changes_nothing(study, emulator, name, faults):
-    one, opened = study
-    emulator.faults.add(*(FaultRule(*REQUESTS[name], kind, seconds=0.1) for kind in faults))
+@pytest.mark.parametrize("case", shortened(PASSING, [one for one in PASSING if one[0] in SHORT]), ids="-".join)
+def test_a_passing_fault_changes_nothing(study, emulator, case):
+    (one, opened), (name, faults) = study, case
+    emulator.faults.add(*(FaultRule(*REQUESTS[name], kind, seconds=0.1) for kind in BROKEN[faults]))
     one.run(opened)
     trials = one.ledger.trials(opened.name)
     assert [(trial.state, len(trial.attempts)) for trial in trials] == [(TrialState.COMPLETED, 1)] * 2
