@@ -42,13 +42,13 @@ def run_job_to_end(
             raise _failed(target, job.name, status)
     note(first + MAX_ATTEMPTS)
     raise RetryableError(
-        f"The job {job.name} was the last of {MAX_ATTEMPTS} lost: {status.message or 'its node died'}."
+        f"The job {job.name} was the last of {MAX_ATTEMPTS} lost: {redact(status.message or 'its node died')}."
     )
 
 
 def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
     """The error, with the last lines that the job wrote as a note."""
-    error = TrialFailed(f"The job {name} {status.state}: {status.message or 'no reason was given'}.")
+    error = TrialFailed(f"The job {name} {status.state}: {redact(status.message or 'no reason was given')}.")
     with suppress(RetryableError):
         for line in redact(target.log_tail(name)).splitlines()[-SHOWN_LINES:]:
             error.add_note(f"    {line}")

@@ -123,7 +123,7 @@ def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(sta
     """The nodes really run, and are told no more than these two."""
     retune = start(0, execute=True)
     end = datetime.now(UTC) + timedelta(hours=6)  # longer than a job may wait and train
-    signatures = [azurite_https.sas(retune.container, rights, expiry=end) for rights in ("cw", "rl")]
+    signatures = [azurite_https.sas(retune.container, rights, expiry=end) for rights in ("cw", "r")]
     environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
     command = [sys.executable, "-c", SAVE_SAS, *signatures]
     subprocess.run(command, env=environment, cwd=retune.folder, check=True, timeout=120)
