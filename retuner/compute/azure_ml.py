@@ -25,6 +25,7 @@ from retuner.compute.azure_ml_requests import (
     portal_link,
     run_request,
     secret_name,
+    signed_seconds,
     state_of,
     study_of,
 )
@@ -231,7 +232,7 @@ class AzureMlTarget:
         if known.entered[0] != report.status:
             known.entered = (report.status, present)
         lasted, waits = present - known.entered[1], is_waiting(report.status)
-        limit = self._longest_wait if waits else max_seconds(known.job) + UNSEEN_SECONDS
+        limit = self._longest_wait if waits else max_seconds(known.job.seconds) + UNSEEN_SECONDS
         # a run that waits behind others of ours is not stuck
         others_run = any(other.status.state is JobState.RUNNING for other in self._jobs.values())
         if lasted < limit or (others_run and report.status == "Queued"):
@@ -284,7 +285,7 @@ class AzureMlTarget:
 
     def _put_secrets(self, job: Job) -> dict[str, str]:
         """The names of the study's secrets by variable; the key vault holds values that outlive the job."""
-        secrets = self._node_secrets(max_seconds(job) + self._longest_wait)
+        secrets = self._node_secrets(signed_seconds(job.seconds, self._parameters.wait_minutes))
         names = {variable: secret_name(job.study, variable) for variable in secrets}
         for variable, value in secrets.items():
             if self._written.get(names[variable]) != value:

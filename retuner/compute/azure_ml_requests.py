@@ -60,13 +60,18 @@ def run_request(job: Job, secret_names: Mapping[str, str]) -> RunRequest:
         arguments=("--job", json.dumps(job.to_dict(), sort_keys=True)),
         environment_variables={SECRET_NAMES: json.dumps(dict(secret_names))} if secret_names else {},
         tags={"retuner_study": job.study, "retuner_kind": job.kind},
-        max_seconds=max_seconds(job),
+        max_seconds=max_seconds(job.seconds),
     )
 
 
-def max_seconds(job: Job) -> int:
-    """Maximum duration of the job's run, which bounds what it costs even with all of our side dead."""
-    return LONGEST_SECONDS if job.seconds is None else math.ceil(job.seconds) + START_ALLOWANCE
+def max_seconds(seconds: float | None) -> int:
+    """Maximum duration of a job's run, which bounds what it costs even with all of our side dead."""
+    return LONGEST_SECONDS if seconds is None else math.ceil(seconds) + START_ALLOWANCE
+
+
+def signed_seconds(seconds: float | None, wait_minutes: float) -> float:
+    """How long the signatures of a job must last that may train for `seconds` after it has waited for a node."""
+    return max_seconds(seconds) + 60 * wait_minutes
 
 
 def job_of_arguments(arguments: Sequence[str]) -> Job | None:

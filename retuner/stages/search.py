@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from retuner.compute import check_target, open_target
+from retuner.compute.azure_ml_requests import signed_seconds
 from retuner.compute.target import ComputeTarget
+from retuner.cost.limits import limits
 from retuner.cost.spending import rounded
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute
@@ -26,8 +28,11 @@ GIVEN_BACK = "given_back"
 
 
 def check_compute(bench: Workbench) -> None:
-    """Raise UserError where the nodes that the search wants cannot be had; nothing is created for it."""
-    check_target(bench.parameters.compute, nodes_wanted(bench.parameters), identity=bench.azure_ml_identity)
+    """Raise UserError where the search cannot have its nodes, or they no signatures; nothing is created for it."""
+    compute, longest = bench.parameters.compute, limits(bench.parameters.budget)
+    if isinstance(compute, AzureMlCompute):
+        bench.store.node_secrets(signed_seconds(max(longest.trial, longest.final), compute.wait_minutes))
+    check_target(compute, nodes_wanted(bench.parameters), identity=bench.azure_ml_identity)
 
 
 def open_study_target(bench: Workbench, study: Study) -> ComputeTarget:

@@ -96,8 +96,8 @@ class GivenSignatures:
         if end is not None and end <= self._now() + timedelta(seconds=seconds):
             raise UserError(
                 f"The {use} SAS for {self._place.container} expires at {end:%Y-%m-%d %H:%M} UTC, too early "
-                f"for what has to be done with it ({seconds:.0f} s): put a new one into the block and continue with: "
-                f"retune run --resume"
+                f"for what has to be done with it ({seconds:.0f} s): put a new one into the block, and start again: "
+                f"what was done is kept."
             )
         return token
 

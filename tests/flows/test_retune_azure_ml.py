@@ -122,12 +122,8 @@ def test_a_study_that_was_stopped_is_resumed_by_the_next_start(start):
 def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(start, azurite_https):
     """The nodes really run, and are told no more than these two."""
     retune = start(0, execute=True)
-    end = datetime.now(UTC) + timedelta(hours=6)  # longer than a job may wait and train
-    signatures = [azurite_https.sas(retune.container, rights, expiry=end) for rights in ("cw", "r")]
-    environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
-    command = [sys.executable, "-c", SAVE_SAS, *signatures]
-    subprocess.run(command, env=environment, cwd=retune.folder, check=True, timeout=120)
-    storage = {**retune.place(nodes=2)["storage"], "block": "retuner-blob-sas/tests"}
+    # longer than a job may wait and train
+    storage, signatures = storage_with_signatures(retune, azurite_https, timedelta(hours=6))
     process = retune.start(*retune.azure("--json", trials=2, nodes=2, storage=storage))
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -137,6 +133,25 @@ def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(sta
     assert document["report"].startswith("https://")
     assert not [signature for signature in signatures if signature.partition("sig=")[2] in out + err]
     assert_given_back(retune)
+
+
+def test_signatures_that_end_before_a_job_may_are_refused_before_anything_is_created(start, azurite_https):
+    retune = start(0.1)
+    storage, _ = storage_with_signatures(retune, azurite_https, timedelta(hours=1))
+    done = retune(*retune.azure(trials=2, nodes=2, storage=storage))
+    assert done.returncode == 1
+    assert "too early for what has to be done with it" in done.stderr.strip().splitlines()[-1]
+    assert retune.emulator.inspect(lambda service: (service.clusters, service.state.runs)) == ({}, {})
+
+
+def storage_with_signatures(retune, azurite_https, lifetime: timedelta) -> tuple[dict[str, object], list[str]]:
+    """The parameters of a storage whose block holds the least signatures, and these."""
+    end = datetime.now(UTC) + lifetime
+    signatures = [azurite_https.sas(retune.container, rights, expiry=end) for rights in ("cw", "r")]
+    environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
+    command = [sys.executable, "-c", SAVE_SAS, *signatures]
+    subprocess.run(command, env=environment, cwd=retune.folder, check=True, timeout=120)
+    return {**retune.place(nodes=2)["storage"], "block": "retuner-blob-sas/tests"}, signatures
 
 
 def test_a_stop_during_the_final_training_cancels_its_run(start):
