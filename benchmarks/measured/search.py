@@ -2,8 +2,11 @@
 
 import threading
 import time
+from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
@@ -18,8 +21,38 @@ from tasks.search import aggregate, open_study, run_trials, scale_back, scale_up
 from tasks.stage import started
 
 
+@dataclass(frozen=True)
+class _Cpu:
+    """CPU seconds so far: of this process, of those that it started, and of the Prefect server."""
+
+    flow: float
+    workers: float
+    server: float
+
+    @classmethod
+    def now(cls, api: str) -> "_Cpu":
+        workers = sum(_cpu_of(child) for child in psutil.Process().children(recursive=True))
+        return cls(time.process_time(), workers, sum(_cpu_of(one) for one in _servers(urlsplit(api).port)))
+
+    def since(self, before: "_Cpu") -> dict[str, float]:
+        return {name: value - getattr(before, name) for name, value in asdict(self).items()}
+
+
+def _servers(port: int | None) -> list[psutil.Process]:
+    command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-len(command) :] == command]
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(used.user + used.system)
+
+
 @flow(name="benchmark-search", persist_result=False)
-def search(parameters: Parameters, home: str) -> dict[str, Any]:
+def search(parameters: Parameters, home: str, api: str) -> dict[str, Any]:
     """What `flows/retune.py` does up to the best trial; wall seconds of the stages, and the trials as they ended."""
     settings = read_settings({"RETUNER_HOME": home})
     with open_workbench(parameters, settings, threading.Event()) as bench:
@@ -31,9 +64,9 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
             clock = time.monotonic()
             scale_up(bench, study, target)
             nodes, scaled = target.nodes, time.monotonic() - clock
-            cpu, clock = time.process_time(), time.monotonic()
+            before, clock = _Cpu.now(api), time.monotonic()
             run_trials(bench, study, target)
-            cpu, ran = time.process_time() - cpu, time.monotonic() - clock
+            cpu, ran = _Cpu.now(api).since(before), time.monotonic() - clock
             clock = time.monotonic()
             aggregate(bench, study)
             seconds = {"scale": scaled, "trials": ran, "aggregate": time.monotonic() - clock}
@@ -43,7 +76,7 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
     values = [trial.value for trial in trials]
     return {
         "seconds": {**seconds, "search": sum(seconds.values())},
-        "flow_cpu": cpu,
+        "cpu": cpu,
         "nodes": nodes,
         "states": sorted({trial.state.value for trial in trials}),
         "values": values,
@@ -53,7 +86,7 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
 
 def run_search(*, parameters: dict[str, Any], home: str, api: str) -> dict[str, Any]:
     """Run the search and leave when the server at `api` has written all of it, so that it is idle for what follows."""
-    found: dict[str, Any] = search(parse_parameters(parameters), home)
+    found: dict[str, Any] = search(parse_parameters(parameters), home, api)
     wait_until_settled(api, started)
     return found
 
@@ -67,12 +100,13 @@ def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
         return number
 
     @flow(name="benchmark-map", persist_result=False)
-    def mapped() -> dict[str, float]:
-        wall, cpu = time.monotonic(), time.process_time()
+    def mapped() -> dict[str, Any]:
+        before, clock = _Cpu.now(api), time.monotonic()
         futures = instant.map(range(tasks))
         futures.wait()
+        found = {"seconds": time.monotonic() - clock, "cpu": _Cpu.now(api).since(before)}
         runs.update(str(future.task_run_id) for future in futures)
-        return {"seconds": time.monotonic() - wall, "cpu": time.process_time() - cpu}
+        return found
 
     found: dict[str, Any] = mapped()
     wait_until_settled(api, runs)

@@ -16,12 +16,16 @@ def overhead(bench: Bench) -> Result:
     ours = bench.repeat(lambda: _instant(bench, trials).value)
     walls = [one["seconds"]["trials"] for one in ours]
     wall = f"{_each(walls, trials)} against {_each([one['seconds'] for one in bare], trials)} a trial"
-    cpu = f"{_each([one['flow_cpu'] for one in ours], trials)} against {_each([one['cpu'] for one in bare], trials)}"
+    cpu = "; ".join(
+        f"{which} {_each([one['cpu'][which] for one in ours], trials)} against "
+        f"{_each([one['cpu'][which] for one in bare], trials)}"
+        for which in ("flow", "workers", "server")
+    )
     return Result(
         f"wall a trial, {trials} trials that return at once, against a bare Prefect task.map",
         [mine / other["seconds"] for mine, other in zip(walls, bare, strict=True)],
         goal=Goal("<=", 3),
-        beside=f"{wall}; CPU of the flow process {cpu}",
+        beside=f"{wall}; CPU a trial in the meantime: {cpu}",
     )
 
 
@@ -41,7 +45,7 @@ def flat_cost(bench: Bench) -> Result:
     """CPU a trial of the flow process with many trials against few."""
     few, many = bench.scale.few_and_many
     small, large = bench.once(few_trials).value, bench.once(many_trials).value
-    a_trial = large["flow_cpu"] / many, small["flow_cpu"] / few
+    a_trial = large["cpu"]["flow"] / many, small["cpu"]["flow"] / few
     return Result(
         f"CPU a trial of the flow process, {many} trials against {few}",
         [a_trial[0] / a_trial[1]],
