@@ -58,7 +58,6 @@ REQUESTS = {
     "submission": ("POST", "/snapshotrun$"),
     "result": ("GET", "/jobs/.*/result.json$"),
     "file of the model": ("GET", "/jobs/.*/(model.joblib|seen.parquet)$"),
-    "list results": ("GET", "^/+test-[0-9a-f]+$"),
 }
 """Method and path of everything that a study asks."""
 SHORT = ("sign in", "cluster", "list runs", "submission", "result", "scale back")
