@@ -92,7 +92,7 @@ def _lines(document: dict[str, Any]) -> str:
             f"best      {best['metric']} {best['value']:.3f} on the tune set with {parameters}",
             f"test      {test}",
             f"model     {model['name']} version {model['version']}" if model["version"] else "model     not registered",
-            f"decision  {document['decision']}",
+            f"decision  {'promoted' if model['champion'] else 'not promoted'}: {document['decision']}",
             f"report    {document['report'] or 'none was made'}",
             *([f"ended     {document['ended_early']}"] if document["ended_early"] else []),
             f"cost      {beside_plan(cost['actual']['total'], cost['plan']['total'], is_bound=cost['plan_is_bound'])}",

@@ -67,7 +67,7 @@ def _last_words(log: Path) -> str:
 
 
 def _lines(addresses: Addresses) -> str:
-    first = addresses.deployments[0]
+    first = next((name for name in addresses.deployments if name.startswith("retune/local")), addresses.deployments[0])
     return "\n".join(
         [
             f"Prefect UI   {addresses.ui}",

@@ -40,6 +40,8 @@ def open_study(bench: Workbench, dataset: Dataset, resume: str | None) -> Study:
     """Continue an unfinished study of the same identity, or open the next."""
     study = study_stage.open_study(bench, dataset, resume=resume)
     name_study(study.name)
+    if earlier := sum(trial.state.is_finished() for trial in bench.ledger.trials(study.name)):
+        logger.info("%s goes on: %d of its trials have ended before", study.name, earlier)
     return study
 
 

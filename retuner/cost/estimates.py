@@ -48,7 +48,9 @@ def from_earlier_studies(ledger: "Ledger", recipe: str, target: str) -> Duration
         times = [_held(trial) for trial in ledger.trials(study.name) if trial.state.is_finished()]
         known = [seconds for seconds in times if seconds]
         if known:
-            trial = Estimate(sum(known) / len(known), f"mean of {len(known)} trials of {study.name}")
+            where = study.target.get("target")
+            basis = f"mean of {len(known)} trials of {study.name}" + ("" if where == target else f", on {where}")
+            trial = Estimate(sum(known) / len(known), basis)
             return Durations(trial, _final(study) or from_trial(trial))
     return None
 

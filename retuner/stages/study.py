@@ -9,14 +9,18 @@ from typing import Any
 from retuner.compute.snapshot import Snapshot, make_snapshot
 from retuner.cost.limits import limits
 from retuner.data.dataset import Dataset
+from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.search.records import StudyIdentity, StudyRecord
 from retuner.search.space import Space, validate_space
+from retuner.search.states import StudyState
 from retuner.search.study import WARM_START
 from retuner.search.warm_start import earlier_bests
 from retuner.settings import CHECKOUT
 from retuner.workbench import Workbench
+from retuner_training.errors import InvalidInput
 from retuner_training.job import Job
+from retuner_training.recipe import load_recipe
 from retuner_training.versions import library_versions
 
 MADE_WITH = "made_with"
@@ -40,6 +44,7 @@ class Study:
 
 def open_study(bench: Workbench, dataset: Dataset, *, resume: str | None = None) -> Study:
     """Continue the unfinished study of the same identity, or `resume` by name, else open the next."""
+    _check_model_name(bench)
     snapshot = make_snapshot(bench.parameters.recipe, bench.settings.home / "snapshots")
     identity = study_identity(bench, dataset, snapshot)
     record = bench.ledger.open_study(
@@ -54,6 +59,24 @@ def open_study(bench: Workbench, dataset: Dataset, *, resume: str | None = None)
     if MADE_WITH not in record.stages:
         bench.ledger.write_stage(record.name, MADE_WITH, made_with())
     return Study(record=record, dataset=dataset, snapshot=snapshot, space=identity.space)
+
+
+def _check_model_name(bench: Workbench) -> None:
+    """Raise UserError where the name is that of a model of other data: the two could never be compared."""
+    name, replaces = bench.parameters.model_name, bench.parameters.gate.replace_unloadable
+    earlier = [] if replaces else [one.study for one in bench.ledger.studies(name)]
+    finished = [study.identity.recipe for study in earlier if study.state is StudyState.FINISHED]
+    if not finished:
+        return
+    try:
+        files = load_recipe(finished[0]).files
+    except InvalidInput:  # a recipe that is gone; the gate will say what can be compared
+        return
+    if tuple(files) != tuple(bench.recipe.files):
+        raise UserError(
+            f"The model {name} was made by the recipe {finished[0]}, which learns from other files than "
+            f"{bench.parameters.recipe}: give this one a name of its own (model_name, --model-name)."
+        )
 
 
 def study_identity(bench: Workbench, dataset: Dataset, snapshot: Snapshot) -> StudyIdentity:
