@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
-from cli.processes import birth, is_alive
+from cli.processes import birth, is_alive, write_record
 from retuner.errors import UserError
-from retuner_training.result import write_whole
 
 START_LIMIT = 120
 """Seconds a server may take to start; a cold one was seen to take 37."""
@@ -75,7 +74,7 @@ def start(home: Path, port: int | None) -> Server:
     _started.append(child)
     server = Server(url=url, pid=child.pid, born=birth(child.pid))
     try:
-        write_whole(home / "server.json", lambda part: part.write_text(json.dumps(asdict(server))))
+        write_record(home / "server.json", asdict(server))
         if server.wait_until_healthy():
             return server
     except BaseException:

@@ -22,10 +22,9 @@ from typing import IO
 
 from cli.installation import WORK_POOL, install
 from cli.prefect_server import prefect_server, revive_server
-from cli.processes import birth, is_alive
+from cli.processes import birth, is_alive, write_record
 from retuner.errors import UserError
 from retuner.settings import Settings
-from retuner_training.result import write_whole
 
 MARK = "RETUNER_STATION"
 LOOK_SECONDS = 2.0
@@ -65,7 +64,7 @@ def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None
             worker = _start_worker(settings, log)
             try:
                 addresses = Addresses(os.getpid(), api, ui, WORK_POOL, deployments)
-                write_whole(record, lambda part: part.write_text(json.dumps(asdict(addresses))))
+                write_record(record, asdict(addresses))
                 _keep_alive(settings, worker, stop, log=log, own_api=api if own else None)
             finally:
                 record.unlink(missing_ok=True)
