@@ -3,6 +3,7 @@
 from retuner.registry.registry import Metadata, ModelVersion
 from retuner.search.states import StudyState
 from retuner.stages.evaluate import Evaluation
+from retuner.stages.retrain import FINAL
 from retuner.stages.study import Study, git_commit
 from retuner.workbench import Workbench
 
@@ -22,7 +23,7 @@ def register_winner(bench: Workbench, study: Study, evaluation: Evaluation) -> M
 
 
 def _metadata(bench: Workbench, study: Study, evaluation: Evaluation) -> Metadata:
-    final = bench.ledger.study(study.name).stages["final"]
+    final = bench.ledger.study(study.name).stages[FINAL]
     tuned = {f"tune_{name}": value for name, value in final["metrics"].items()}
     errors = {f"{name}_standard_error": value for name, value in evaluation.standard_errors.items()}
     return Metadata(

@@ -15,7 +15,7 @@ from retuner.workbench import Workbench
 from retuner_training.job import Job, JobResult
 from retuner_training.result import MODEL, RESULT, SEEN, read_result
 
-STAGE = "final"
+FINAL = "final"
 ATTEMPT = "final-attempt"
 
 
@@ -44,7 +44,7 @@ def retrain_best(bench: Workbench, study: Study, target: ComputeTarget, best: Tr
         "metrics": result.metrics,
         "standard_errors": result.standard_errors,
     }
-    bench.ledger.write_stage(study.name, STAGE, output)
+    bench.ledger.write_stage(study.name, FINAL, output)
     return result.name
 
 
@@ -86,7 +86,7 @@ def _find_result(bench: Workbench, study: Study, stem: str) -> JobResult | None:
 
     The attempt that the ledger names comes first: its model may be registered already.
     """
-    done = bench.ledger.study(study.name).stages.get(STAGE, {}).get("job")
+    done = bench.ledger.study(study.name).stages.get(FINAL, {}).get("job")
     # by name, not by a listing of the store: the right to read alone suffices
     tried = [f"{stem}{attempt}" for attempt in range(1, _noted_attempt(bench, study, stem) + 1)]
     for job in sorted(tried, key=lambda job: job != done):

@@ -4,6 +4,7 @@ from retuner.compute.snapshot import make_snapshot
 from retuner.data.dataset import Dataset
 from retuner.search.states import StudyState
 from retuner.stages.evaluate import earlier_evaluation, find_champion
+from retuner.stages.retrain import FINAL
 from retuner.stages.study import study_identity
 from retuner.workbench import Workbench
 
@@ -23,7 +24,7 @@ def find_unchanged(bench: Workbench, dataset: Dataset) -> str | None:
     last = finished[0]
     snapshot = make_snapshot(bench.parameters.recipe, bench.settings.home / "snapshots")
     champion, _ = find_champion(bench)
-    job = last.stages.get("final", {}).get("job")
+    job = last.stages.get(FINAL, {}).get("job")
     repeats = (
         champion is not None
         and job is not None
