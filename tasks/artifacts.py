@@ -52,7 +52,9 @@ class _Writer(Generic[Content]):
     def __init__(self, write: Callable[[Content], object]) -> None:
         self._write = write
         self._contents: SimpleQueue[Content | None] = SimpleQueue()
-        self._thread = threading.Thread(target=copy_context().run, args=(self._work,), daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._work,), name="artifact-writer", daemon=True
+        )
         self._thread.start()
 
     def put(self, content: Content) -> None:

@@ -77,7 +77,8 @@ def test_after_a_kill_the_live_runs_are_adopted_and_nothing_is_submitted_twice(s
     assert len(retune.emulator.record.requests("POST", "/snapshotrun$")) <= TRIALS + 2  # one may have been on its way
     assert retune.emulator.inspect(lambda service: service.clusters["retuner"].most_running) <= NODES
     assert_given_back(retune)
-    link = ask_api(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["jobs-faq-ranker"]}}})[-1]
+    artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
+    (link,) = [found for found in artifacts if found["key"] == "jobs-faq-ranker"]
     assert f"https://ml.azure.com/runs/{document['study']}" in link["data"]
 
 
