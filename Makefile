@@ -4,6 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
+# Tests wait for servers most of their time. A file stays in one process, since its tests share servers.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
 
 .PHONY: help install run run-azure-offline test faults lint check bench lock up down ui clean
@@ -34,10 +36,10 @@ run-azure-offline: install  ## the same on an emulated Azure ML workspace with 4
 	    --container retuner -- $(BIN)/retune run --parameters deployments/parameters/azure_ml_offline.yaml
 
 test: install  ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 faults: install  ## kill what can be killed, twenty moments long, and see what holds
-	@$(BIN)/python -m pytest tests/faults -m "not azure"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/faults -m "not azure"
 
 lint: install  ## lint, format, types and the import rule
 	@$(BIN)/ruff check --quiet
