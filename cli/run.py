@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from cli.output import show
 from cli.prefect_server import prefect_server
 from cli.progress import show_progress
 from retuner.errors import UserError
-from retuner.parameters import Parameters
+from retuner.parameters import DaskCompute, Parameters
+from retuner.parameters.nodes import nodes_wanted
 from retuner.parameters.values import merge_groups, parse_parameters
 from retuner.settings import Settings, read_settings
 
@@ -61,6 +63,7 @@ def _absolute(values: dict[str, Any]) -> dict[str, Any]:
 
 def _check(parameters: Parameters) -> None:
     """Refuse what cannot work before a server is started."""
+    from retuner.compute import check_target
     from retuner.cost.limits import check_budget
     from retuner.data.options import dataset_options
     from retuner.search.space import validate_space
@@ -70,6 +73,8 @@ def _check(parameters: Parameters) -> None:
     recipe = find_recipe(parameters.recipe)
     validate_space(recipe.search_space, parameters.search.space)
     dataset_options(parameters.data, recipe)
+    if isinstance(parameters.compute, DaskCompute):  # Azure ML may want a block, which lies on the server
+        check_target(parameters.compute, nodes_wanted(parameters), stop=threading.Event())
 
 
 def _lines(document: dict[str, Any]) -> str:

@@ -29,6 +29,10 @@ def refused(retune: Retune, *arguments: str) -> str:
         (("run", "--space", '{"trees": {"low": 9, "high": 3}}'), "upside down"),
         (("run", "--resume", "FAQ_ranker-00000000-1"), "There is no study 'FAQ_ranker-00000000-1'"),
         (("run", "--resume"), "no unfinished study"),
+        (
+            ("run", "--address", "tcp://127.0.0.1:9"),
+            "No Dask scheduler listens at tcp://127.0.0.1:9 (Connection refused)",
+        ),
         (("ask", "anything"), "no champion of FAQ_ranker yet"),
         (("ask", "  "), "The question is empty"),
         (("ask", "anything", "--top", "0"), "--top is 0"),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 from html import unescape
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
     document = run_document(retune, "run", "--resume", "--trials", "3")
     assert document["study"] == study["study"]
     assert document["trials"]["completed"] >= 3
+
+
+def test_a_signal_is_heard_while_a_scheduler_does_not_answer(retune):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        process = retune.start(*retune.search("--address", address))
+        wait_for(lambda: (retune.home / "ledger.sqlite").exists() and retune.status(), "a study")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"Stopped while connecting to {address}" in err
 
 
 def test_a_search_whose_trials_all_fail_says_why_and_tells(retune, api, tmp_path):
