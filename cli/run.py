@@ -66,13 +66,14 @@ def _check(parameters: Parameters) -> None:
     from retuner.compute import check_target
     from retuner.cost.limits import check_budget
     from retuner.data.options import dataset_options
+    from retuner.data.sources import check_source
     from retuner.search.space import validate_space
     from retuner.workbench import find_recipe
 
     check_budget(parameters)
     recipe = find_recipe(parameters.recipe)
     validate_space(recipe.search_space, parameters.search.space)
-    dataset_options(parameters.data, recipe)
+    check_source(parameters.data.source, recipe, dataset_options(parameters.data, recipe))
     if isinstance(parameters.compute, DaskCompute):  # Azure ML may want a block, which lies on the server
         check_target(parameters.compute, nodes_wanted(parameters), stop=threading.Event())
 

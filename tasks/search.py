@@ -24,7 +24,7 @@ from retuner.stages import study as study_stage
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 from tasks.artifacts import LeaderboardArtifact, ProgressArtifact, write_link
-from tasks.stage import stage
+from tasks.stage import stage, tell_harmless_failure
 
 logger = logging.getLogger("retuner.tasks")
 
@@ -119,7 +119,7 @@ def aggregate(bench: Workbench, study: Study) -> TrialRecord:
     return stages.find_best(bench, study)
 
 
-@stage(name="scale", task_run_name="scale-back")
+@stage(name="scale", task_run_name="scale-back", on_failure=[tell_harmless_failure])
 def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
     """Give back what the study's target started, and the nodes that it kept."""
     stages.scale_back(bench, study, target)
