@@ -21,8 +21,8 @@ def refused(retune: Retune, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "--trials", "0"), "search.trials = 0"),
-        (("run", "--trials", "many"), "search.trials = 'many'"),
+        (("run", "--trials", "0"), "search.trials (--trials) = 0"),
+        (("run", "--trials", "many"), "search.trials (--trials) = 'many'"),
         (("run", "--recipe", "faq_rankr"), "There is no recipe 'faq_rankr': use one of faq_ranker, faq_reference"),
         (("run", "--recipe", "no.such:recipe"), "cannot be imported"),
         (("run", "--space", '{"tres": 5}'), "there is no hyperparameter 'tres'"),
