@@ -82,14 +82,14 @@ def _lines(document: dict[str, Any]) -> str:
     if "trials" not in document:
         return str(document["decision"])
     from retuner.cost.words import beside_plan
-    from retuner.search.records import shown
+    from retuner.search.records import in_words
 
     cost = document["cost"]
     trials, best, model = document["trials"], document["best"], document["model"]
     errors = document["standard_errors"]
     test = ", ".join(f"{name} {value:.3f} ± {errors[name]:.3f}" for name, value in document["test"].items())
     seconds = ", ".join(f"{stage} {value:.0f}" for stage, value in document["seconds"].items())
-    parameters = ", ".join(f"{name} {shown(value)}" for name, value in best["params"].items())
+    parameters = in_words(best["params"])
     return "\n".join(
         [
             f"study     {document['study']} on {document['dataset']}",

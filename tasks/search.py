@@ -17,7 +17,7 @@ from retuner.logs import name_study
 from retuner.parameters.nodes import nodes_wanted
 from retuner.search.coordinator import Coordinator
 from retuner.search.progress import Progress
-from retuner.search.records import TrialRecord
+from retuner.search.records import TrialRecord, in_words
 from retuner.search.states import TrialState
 from retuner.stages import search as stages
 from retuner.stages import study as study_stage
@@ -62,7 +62,7 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
         last = trial.attempts[-1]
         level = logging.WARNING if trial.state is TrialState.FAILED else logging.INFO
         about = {"trial": trial.number, "attempt": len(trial.attempts), "state": trial.state.value}
-        words = (coordinator.study, trial.number, trial.state, state.message, trial.parameters)
+        words = (coordinator.study, trial.number, trial.state, state.message, in_words(trial.parameters))
         logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
         # in the log of the task alone: a terminal shows the lines of all trials together
         log = get_run_logger()
