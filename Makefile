@@ -20,6 +20,7 @@ install: .venv/installed  ## set up .venv alone
 	@test -n "$(PYTHON)" || { echo "retuner needs Python 3.11 or 3.12: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	    { echo "retuner needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) -V): say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up .venv with the $$(grep -c == requirements.txt) packages of requirements.txt: seconds, or minutes where they must be downloaded ..."
 	@PYTHON="$(PYTHON)" sh deployments/create_venv.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet requirements.txt || { echo "uv failed; pip takes some minutes"; \

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
@@ -53,12 +54,30 @@ def read_parameters(options: argparse.Namespace, base: dict[str, Any]) -> dict[s
     if options.parameters:
         values = merge_groups(values, _read_file(Path(options.parameters)))
     flags: dict[str, Any] = {}
-    for path, value in vars(options).items():
-        if path.startswith("parameter:") and value is not None:
-            for key in reversed(path.removeprefix("parameter:").split(".")):
-                value = {key: value}
-            flags = merge_groups(flags, value)
+    for path, value in _given(options).items():
+        for key in reversed(path.split(".")):
+            value = {key: value}
+        flags = merge_groups(flags, value)
     return merge_groups(values, flags)
+
+
+def name_flags(sentence: str, options: argparse.Namespace) -> str:
+    """The sentence with the flag behind each field that it names, where the person gave the field as a flag."""
+    for path in _given(options):
+        flag = flag_of(path)
+        if "." in path and flag not in sentence:  # a field without a group is called like its flag
+            sentence = re.sub(rf"(?<![\w.]){re.escape(path)}(?!\w|\.\w)", f"{path} ({flag})", sentence, count=1)
+    return sentence
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of the parameters that were given as flags, by field."""
+    prefix = "parameter:"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in vars(options).items()
+        if name.startswith(prefix) and value is not None
+    }
 
 
 def read_form(options: argparse.Namespace, form: type[Form]) -> Form:

@@ -38,6 +38,11 @@ def execute(options: argparse.Namespace) -> int:
         answers = model.answer(options.text, top=options.top)
     except InvalidInput as error:
         raise UserError(str(error)) from None
+    except Exception as error:  # the recipe's own code, which may raise anything
+        raise UserError(
+            f"The recipe {model.recipe} of {version.name} version {version.version} could not answer: it raised "
+            f"{type(error).__name__}: {error} (--debug shows where)"
+        ) from error
     if options.json:
         show(json.dumps({"model": {"name": version.name, "version": version.version}, "answers": answers}))
         return 0

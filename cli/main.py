@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TypeAlias
 
 from cli import arguments
+from cli.parser import MANY_FLAGS, Parser
 from retuner.errors import Interrupted, RetunerError
 from retuner.logs import redact
 from retuner.parameters.provision import Preflight, Provision, TearDown
@@ -16,6 +18,7 @@ from retuner.settings import read_settings
 
 FAILURE = 1
 INTERRUPTED = 130
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 LEAST_FREE = 1 << 20
 """Bytes: with less than that, whatever went wrong went wrong because the disk is full."""
 
@@ -32,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # whatever it is, a person gets one sentence
         if options.debug:
             raise
-        print(f"retune: {_sentence(error)}", file=sys.stderr)
+        print(f"retune: {arguments.name_flags(_sentence(error), options)}", file=sys.stderr)
         return FAILURE
 
 
@@ -55,9 +58,7 @@ def _sentence(error: Exception) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands. What a command needs is imported when it runs, so that `ask` and `status` start fast."""
-    parser = argparse.ArgumentParser(
-        prog="retune", description="Retune a model on a schedule: on this machine, on Dask or on Azure ML."
-    )
+    parser = Parser(prog="retune", description="Retune a model on a schedule: on this machine, on Dask or on Azure ML.")
     parser.set_defaults(debug=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
@@ -72,8 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    run = _command(commands, "run", "cli.run", "search, retrain the best, evaluate it and register it if it wins")
+def _add_run(commands: Commands) -> None:
+    summary = "search, retrain the best, evaluate it and register it if it wins"
+    run = _command(commands, "run", "cli.run", summary, usage=MANY_FLAGS)
     run.add_argument("--parameters", metavar="FILE", help="YAML or JSON file with parameters; flags override it")
     run.add_argument(
         "--resume",
@@ -85,8 +87,9 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     arguments.add_parameter_flags(run)
 
 
-def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    plan = _command(commands, "plan", "cli.plan", "estimate what a retune will take in minutes and money")
+def _add_plan(commands: Commands) -> None:
+    summary = "estimate what a retune will take in minutes and money"
+    plan = _command(commands, "plan", "cli.plan", summary, usage=MANY_FLAGS)
     plan.add_argument("--parameters", metavar="FILE", help="YAML or JSON file with parameters; flags override it")
     told = plan.add_argument_group("plan", "What is known already and need not be found out.")
     told.add_argument("--nodes", type=int, metavar="NODES", help="nodes at once, whatever the compute target")
@@ -98,7 +101,7 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     arguments.add_parameter_flags(plan, without=("nodes",))
 
 
-def _add_ask(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_ask(commands: Commands) -> None:
     ask = _command(commands, "ask", "cli.ask", "show the champion's best answers to a question or a row")
     ask.add_argument("text", metavar="QUESTION", help="in quotes: a question, or a row of a table as a JSON object")
     ask.add_argument("--top", type=int, default=3, metavar="K", help="number of answers (3)")
@@ -106,30 +109,30 @@ def _add_ask(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     arguments.add_parameter_flags(ask, ("model_name", "registry"))
 
 
-def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_status(commands: Commands) -> None:
     status = _command(commands, "status", "cli.status", "list the studies, newest first, or show one with its trials")
     status.add_argument("study", metavar="STUDY", nargs="?", help="show this study: its trials, and what went wrong")
 
 
-def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_watch(commands: Commands) -> None:
     watch = _command(commands, "watch", "cli.watch", "show a study as it is now, until it ends")
     watch.add_argument("study", metavar="STUDY", nargs="?", help="its name; without one, the study written to last")
     watch.add_argument("--once", action="store_true", help="print it once, as where stdout is no terminal")
 
 
-def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_report(commands: Commands) -> None:
     report = _command(commands, "report", "cli.report", "make the report of a study, ended or not: one HTML file")
     report.add_argument("study", metavar="STUDY", nargs="?", help="its name; without one, the study written to last")
     report.add_argument("--output", metavar="FILE", help="write it there too; without it, to STUDY.html in the store")
     report.add_argument("--open", choices=("yes", "no"), help="open it in the browser (yes on a desktop's terminal)")
 
 
-def _add_ui(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_ui(commands: Commands) -> None:
     ui = _command(commands, "ui", "cli.ui", "serve the Prefect UI on what flow runs left behind")
     ui.add_argument("--port", type=int, default=4200, help="port on 127.0.0.1 (4200)")
 
 
-def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_operations(commands: Commands) -> None:
     up = _command(commands, "up", "cli.up", "start server, UI, worker, deployments and automations on this machine")
     up.add_argument("--port", type=int, default=4200, help="port of the UI and the API on 127.0.0.1 (4200)")
     up.add_argument("--foreground", action="store_true", help="serve until SIGTERM or Ctrl-C, as systemd wants it")
@@ -139,25 +142,24 @@ def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     _command(commands, "down", "cli.down", "end what `retune up` started")
 
 
-def _add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_azure(commands: Commands) -> None:
     summaries = {
         "provision": (Provision, "make an Azure ML workspace with all that it needs, where it is missing"),
         "preflight": (Preflight, "check security, rights, quota and network of an Azure ML workspace"),
         "tear-down": (TearDown, "delete what `retune provision` made, and nothing else"),
     }
     for name, (form, summary) in summaries.items():
-        parser = _command(commands, name, f"cli.{name.replace('-', '_')}", summary)
+        parser = _command(commands, name, f"cli.{name.replace('-', '_')}", summary, usage=MANY_FLAGS)
         parser.add_argument("--parameters", metavar="FILE", help="YAML or JSON file with parameters; flags override it")
         arguments.add_parameter_flags(parser, form=form)
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: str, summary: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+def _command(commands: Commands, name: str, module: str, summary: str, *, usage: str | None = None) -> Parser:
+    description = summary[0].upper() + summary[1:] + "."
+    parser = commands.add_parser(name, help=summary, description=description, usage=usage)
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and all log lines")
-    parser.set_defaults(command=lambda options: arguments.load(module).execute(options))
+    parser.set_defaults(command=lambda options: arguments.load(module).execute(options), parser=parser)
     return parser
 
 

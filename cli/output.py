@@ -1,4 +1,4 @@
-"""What a command prints: its answer on stdout, whoever reads it."""
+"""What a command prints: its answer on stdout, whoever reads it; what it is busy with on stderr."""
 
 import os
 import sys
@@ -10,3 +10,8 @@ def show(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends
+
+
+def say(text: str) -> None:
+    """Tell the person who waits what takes long now."""
+    print(text, file=sys.stderr, flush=True)

@@ -3,12 +3,11 @@
 import argparse
 import json
 import math
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from cli import arguments
-from cli.output import show
+from cli.output import say, show
 from retuner.cost.plan import Plan
 from retuner.cost.planning import Sources, Told, make_plan
 from retuner.errors import UserError
@@ -64,7 +63,7 @@ def _sources(parameters: Parameters, settings: Settings, known: Told, opened: Ex
     def probe() -> "Estimate":
         from retuner.cost.probe import probe_trial
 
-        print("No earlier study tells how long a trial takes: one probe trial runs here.", file=sys.stderr)
+        say("No earlier study tells how long a trial takes: one probe trial runs here ...")
         return probe_trial(parameters, recipe(), settings)
 
     return Sources(recipe=recipe, ledger=ledger, probe=probe, workspace=_ask_workspace(parameters.compute))

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from cli import prefect_process
+from cli.output import say
 from retuner.errors import UserError
 from retuner.settings import Settings
 
@@ -84,6 +85,7 @@ def _using(home: Path, port: int | None) -> Iterator[str]:
         server = prefect_process.find(home)
         if server is None or not server.wait_until_healthy():
             prefect_process.stop(home)
+            say("Starting Prefect; this takes 10 to 40 seconds ...")
             server = prefect_process.start(home, port)
         fcntl.flock(users, fcntl.LOCK_SH)
         fcntl.flock(start, fcntl.LOCK_UN)

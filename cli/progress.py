@@ -29,9 +29,20 @@ def show_progress(parameters: Parameters, *, debug: bool) -> Iterator[None]:
 def show_lines() -> Iterator[None]:
     """Show the log lines of retuner on stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Line("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     with _attached(handler):
         yield
+
+
+def _shown(record: logging.LogRecord) -> str:
+    """What a terminal says of the record; nothing of an error that the command ends with."""
+    return str(getattr(record, "in_short", record.getMessage()))
+
+
+class _Line(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        record.message = _shown(record)
+        return super().formatMessage(record)
 
 
 class _BarHandler(logging.Handler):
@@ -45,7 +56,7 @@ class _BarHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         progress = getattr(record, "progress", None)
         if progress is None:
-            self._bar.console.print(record.getMessage(), markup=False, highlight=False)
+            self._bar.console.print(_shown(record), markup=False, highlight=False)
             return
         ended = sum(count for state, count in progress.states.items() if state.is_finished())
         best = "" if progress.best_value is None else f"best {progress.best_value:.4f}"
@@ -55,6 +66,7 @@ class _BarHandler(logging.Handler):
 @contextmanager
 def _attached(handler: logging.Handler) -> Iterator[None]:
     logger = logging.getLogger("retuner")
+    handler.addFilter(lambda record: bool(_shown(record)))
     logger.addHandler(handler)
     try:
         yield

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from cli.output import show
 from cli.prefect_server import prefect_server
 from cli.progress import show_progress
 from retuner.errors import UserError
-from retuner.parameters import Parameters
+from retuner.parameters import DaskCompute, Parameters
+from retuner.parameters.nodes import nodes_wanted
 from retuner.parameters.values import merge_groups, parse_parameters
 from retuner.settings import Settings, read_settings
 
@@ -61,29 +63,33 @@ def _absolute(values: dict[str, Any]) -> dict[str, Any]:
 
 def _check(parameters: Parameters) -> None:
     """Refuse what cannot work before a server is started."""
+    from retuner.compute import check_target
     from retuner.cost.limits import check_budget
     from retuner.data.options import dataset_options
+    from retuner.data.sources import check_source
     from retuner.search.space import validate_space
     from retuner.workbench import find_recipe
 
     check_budget(parameters)
     recipe = find_recipe(parameters.recipe)
     validate_space(recipe.search_space, parameters.search.space)
-    dataset_options(parameters.data, recipe)
+    check_source(parameters.data.source, recipe, dataset_options(parameters.data, recipe))
+    if isinstance(parameters.compute, DaskCompute):  # Azure ML may want a block, which lies on the server
+        check_target(parameters.compute, nodes_wanted(parameters), stop=threading.Event())
 
 
 def _lines(document: dict[str, Any]) -> str:
     if "trials" not in document:
         return str(document["decision"])
     from retuner.cost.words import beside_plan
-    from retuner.search.records import shown
+    from retuner.search.records import in_words
 
     cost = document["cost"]
     trials, best, model = document["trials"], document["best"], document["model"]
     errors = document["standard_errors"]
     test = ", ".join(f"{name} {value:.3f} ± {errors[name]:.3f}" for name, value in document["test"].items())
     seconds = ", ".join(f"{stage} {value:.0f}" for stage, value in document["seconds"].items())
-    parameters = ", ".join(f"{name} {shown(value)}" for name, value in best["params"].items())
+    parameters = in_words(best["params"])
     return "\n".join(
         [
             f"study     {document['study']} on {document['dataset']}",

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from cli.installation import install
-from cli.output import show
+from cli.output import say, show
 from cli.prefect_server import prefect_server
 from cli.station import Addresses, is_up, read_station, run_station
 from flows.signals import stop_on_signals
@@ -44,6 +44,7 @@ def _start(settings: Settings, port: int) -> Addresses:
     """Start the station, unless another process just does, and wait until it is ready."""
     log = settings.home / "up.log"
     settings.home.mkdir(parents=True, exist_ok=True)
+    say("Starting the Prefect server, a worker and the deployments; this takes up to a minute ...")
     station = None if is_up(settings) else _spawn(log, port)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retuner.cost.words import beside_plan
-from retuner.search.records import shown
+from retuner.search.records import in_words
 from retuner.search.states import TrialState
 from retuner.search.view import NodeView, Phase, StudyView
 
@@ -94,7 +94,7 @@ def _best(view: StudyView) -> Text:
     progress = view.progress
     if progress.best_value is None or progress.best_parameters is None:
         return Text("none yet", "dim")
-    values = ", ".join(f"{name} {shown(value)}" for name, value in progress.best_parameters.items())
+    values = in_words(progress.best_parameters)
     return Text.assemble(
         (f"{view.metric} {progress.best_value:.4f}", "bold green"), f" in trial {progress.best_trial} with {values}"
     )

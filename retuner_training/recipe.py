@@ -117,6 +117,17 @@ class Recipe(Protocol):
         """
 
 
+@runtime_checkable
+class ChecksSource(Protocol):
+    """An optional part of a recipe: without it, faults inside the raw files are told when they are prepared."""
+
+    def check_source(self, source: Path, options: Mapping[str, Any]) -> None:
+        """Raise InvalidInput for what can be seen without reading rows, such as a column that is not there.
+
+        It gets what `prepare` gets, and is called before anything is started.
+        """
+
+
 CANDIDATES = 3
 """Answers that are shown of each mistake."""
 

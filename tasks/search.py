@@ -17,14 +17,14 @@ from retuner.logs import name_study
 from retuner.parameters.nodes import nodes_wanted
 from retuner.search.coordinator import Coordinator
 from retuner.search.progress import Progress
-from retuner.search.records import TrialRecord
+from retuner.search.records import TrialRecord, in_words
 from retuner.search.states import TrialState
 from retuner.stages import search as stages
 from retuner.stages import study as study_stage
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 from tasks.artifacts import LeaderboardArtifact, ProgressArtifact, write_link
-from tasks.stage import stage
+from tasks.stage import stage, tell_harmless_failure
 
 logger = logging.getLogger("retuner.tasks")
 
@@ -62,7 +62,7 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
         last = trial.attempts[-1]
         level = logging.WARNING if trial.state is TrialState.FAILED else logging.INFO
         about = {"trial": trial.number, "attempt": len(trial.attempts), "state": trial.state.value}
-        words = (coordinator.study, trial.number, trial.state, state.message, trial.parameters)
+        words = (coordinator.study, trial.number, trial.state, state.message, in_words(trial.parameters))
         logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
         # in the log of the task alone: a terminal shows the lines of all trials together
         log = get_run_logger()
@@ -119,7 +119,7 @@ def aggregate(bench: Workbench, study: Study) -> TrialRecord:
     return stages.find_best(bench, study)
 
 
-@stage(name="scale", task_run_name="scale-back")
+@stage(name="scale", task_run_name="scale-back", on_failure=[tell_harmless_failure])
 def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
     """Give back what the study's target started, and the nodes that it kept."""
     stages.scale_back(bench, study, target)

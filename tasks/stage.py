@@ -15,6 +15,7 @@ from prefect.tasks import Task, exponential_backoff
 from retuner.errors import is_retryable
 
 logger = logging.getLogger("retuner.tasks")
+# A record's `in_short` is what a terminal shows of it: a command ends with the reason, which is said once there.
 
 started: set[str] = set()
 """Task runs that this process has started: the server has recorded the flow run once it knows the end of them all."""
@@ -50,13 +51,20 @@ def may_retry(failed: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 def tell_failure(failed: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
-    """Name the task and the reason in the log of the flow run."""
+    """Name the task and the reason in the log of the flow run; the flow run ends with that reason."""
+    about = {"in_short": f"The task {run.name} failed."}
+    logger.error("The task %s failed: %s", run.name, _exception(state) or state.message, extra=about)
+
+
+def tell_harmless_failure(failed: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+    """The same for a task whose failure does not end the flow run, so that nothing later tells the reason."""
     logger.error("The task %s failed: %s", run.name, _exception(state) or state.message)
 
 
 def tell_flow_failure(failed: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
     """Name the flow run and the reason in its log."""
-    logger.error("The flow run %s failed: %s", run.name, _exception(state) or state.message)
+    about = {"in_short": ""}
+    logger.error("The flow run %s failed: %s", run.name, _exception(state) or state.message, extra=about)
 
 
 def _exception(state: State[Any]) -> BaseException | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from azurite import azurite, azurite_https
+from browser import page
 from postgres import postgres_server
 from retune_command import Retune
 from station import Station
@@ -11,7 +12,7 @@ from station import Station
 from cli.prefect_server import prefect_server
 from retuner.settings import read_settings
 
-__all__ = ["azurite", "azurite_https", "postgres_server"]
+__all__ = ["azurite", "azurite_https", "page", "postgres_server"]
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,17 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from cli.main import build_parser
 from retuner.parameters.values import parse_parameters
+from retuner_training.recipe import load_recipe
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
@@ -43,6 +47,22 @@ def test_every_link_to_a_file_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_code_that_makes_the_files_of_an_faq_makes_files_that_the_recipe_takes(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs" / "data.md").read_text(), re.DOTALL)
+    asked = [
+        (f"What is {topic}?", f'<p>"{topic}",\nin two lines</p>', f"{topic},\tcase {n}?")
+        for topic in "ab"
+        for n in range(9)
+    ]
+    pd.DataFrame(asked, columns=["question", "answer", "asked_as"]).to_csv(tmp_path / "asked.csv", index=False)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    options = {"min_text": 0, "min_dupes": 3, "match": 2, "split_seed": 0, "faulty_rows": "refuse"}
+    tables, _ = load_recipe("faq_ranker").prepare(tmp_path / "FOLDER", options)
+    assert list(tables["questions"]["shown"]) == ["What is a?", "What is b?"]
+    assert list(tables["questions"]["answer"]) == ['"a", in two lines', '"b", in two lines']
+    assert tables["texts"]["question"].value_counts().to_dict() == {0: 9, 1: 9}
 
 
 @pytest.mark.parametrize("file", PARAMETER_FILES, ids=[file.name for file in PARAMETER_FILES])

@@ -1,5 +1,6 @@
 """Where trials run."""
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,20 @@ if TYPE_CHECKING:
 
 
 def check_target(
-    parameters: DaskCompute | AzureMlCompute, nodes: int, *, identity: "AzureMlIdentity | None" = None
+    parameters: DaskCompute | AzureMlCompute,
+    nodes: int,
+    *,
+    stop: threading.Event,
+    identity: "AzureMlIdentity | None" = None,
 ) -> None:
-    """Raise UserError where `nodes` cannot be had, before anything is started. Dask tells when it is scaled."""
+    """Raise UserError where `nodes` cannot be had, before anything is started.
+
+    Of Dask it finds out whether a scheduler listens; its workers are looked at when it is scaled.
+    """
+    if isinstance(parameters, DaskCompute) and parameters.address is not None:
+        from retuner.compute.dask_address import check_listener
+
+        check_listener(parameters.address, stop)
     if isinstance(parameters, AzureMlCompute):
         from retuner.azure_ml.identity import sign_in_as
         from retuner.compute.azure_ml_preflight import check_azure_ml
@@ -31,10 +43,12 @@ def open_target(
     *,
     node_secrets: Callable[[float], dict[str, str]],
     identity: "AzureMlIdentity | None" = None,
+    stop: threading.Event | None = None,
 ) -> ComputeTarget:
     """The compute target that the parameters name; nothing is started before it is scaled.
 
-    `node_secrets` are the store's, for jobs that reach it from elsewhere; `identity` signs in to Azure ML.
+    `stop` ends the waiting for a Dask scheduler and its workers. `node_secrets` are the store's, for jobs that reach it
+    from elsewhere; `identity` signs in to Azure ML.
     """
     if isinstance(parameters, AzureMlCompute):
         from retuner.azure_ml.identity import sign_in_as
@@ -51,5 +65,5 @@ def open_target(
     from retuner.compute.dask import DaskTarget
 
     return DaskTarget(
-        snapshot, address=parameters.address, threads=parameters.threads, scratch=settings.scratch / "dask"
+        snapshot, address=parameters.address, threads=parameters.threads, scratch=settings.scratch / "dask", stop=stop
     )

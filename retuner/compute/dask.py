@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retuner.compute.dask_address import GOES_ON
 from retuner.compute.dask_cluster import DaskCluster, Worker
 from retuner.compute.snapshot import Snapshot
 from retuner.compute.target import TAIL_LINES, JobState, JobStatus
-from retuner.errors import RetryableError, UserError
+from retuner.errors import Interrupted, RetryableError, UserError
 from retuner_training.dataset import MANIFEST
 from retuner_training.job import Job
 from retuner_training.result import LOG, RESULT, read_result, sha256_of
@@ -53,7 +54,8 @@ class DaskTarget:
 
     A stop is a cancelled key, which the training looks at with every report and which also tells it that its
     client is gone. A job that has not stopped `patience` seconds later has its worker restarted. A training looks at
-    its own seconds, but one that never reports does not: `grace` seconds after them it is stopped from here.
+    its own seconds, but one that never reports does not: `grace` seconds after them it is stopped from here. `stop`
+    ends the waiting for a scheduler and its workers.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class DaskTarget:
         threads: int = 1,
         patience: float = 30.0,
         grace: float = 30.0,
+        stop: threading.Event | None = None,
     ) -> None:
         self.news = threading.Event()
+        self._stop = stop or threading.Event()
         self._snapshot = snapshot
         self._scratch = scratch
         self._address = address
@@ -99,6 +103,7 @@ class DaskTarget:
                 threads=self._threads,
                 scratch=self._scratch,
                 on_event=self._on_event,
+                stop=self._stop,
             )
         return self._open
 
@@ -122,7 +127,8 @@ class DaskTarget:
                     f"No Dask worker came to {self._cluster.address} in {START_SECONDS:.0f} s: start one with "
                     f"'dask worker {self._cluster.address}' where the packages of requirements.txt are installed."
                 )
-            time.sleep(0.05)
+            if self._stop.wait(0.05):
+                raise Interrupted(f"Stopped while waiting for workers of {self._cluster.address}; {GOES_ON}.")
 
     def submit(self, job: Job) -> None:
         """Start the job on a free worker, or as soon as one is free; a name that is known is left as it is."""

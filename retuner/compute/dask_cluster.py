@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
+from retuner.compute.dask_address import until_stopped
 from retuner.compute.snapshot import Snapshot
 from retuner.errors import RetryableError, UserError
 from retuner.logs import prepare_handlers
@@ -32,7 +35,8 @@ class Worker:
 class DaskCluster:
     """A connection to a scheduler: an embedded one, with its workers, where `address` is None.
 
-    All methods raise RetryableError or UserError. `on_event` gets what the workers tell, in a thread of its own.
+    All methods raise RetryableError or UserError; connecting raises Interrupted where `stop` is set. `on_event` gets
+    what the workers tell, in a thread of its own.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class DaskCluster:
         threads: int,
         scratch: Path,
         on_event: Callable[[dict[str, Any]], None],
+        stop: threading.Event,
     ) -> None:
         import cloudpickle
 
@@ -67,19 +72,20 @@ class DaskCluster:
         try:
             # a clean-up on another host has no archive: it looks for jobs and stops them, and starts none
             self._archive = snapshot.path.read_bytes() if snapshot.path.is_file() else None
-            self._client = self._connect()
+            self._client = self._connect(stop)
             self._prepare()
         except BaseException:
             self.close()
             raise
 
-    def _connect(self) -> Any:
+    def _connect(self, stop: threading.Event) -> Any:
         from distributed import Client
 
         start = self._embedded or self.address
+        options = {"set_as_default": False, "name": "retuner", "timeout": CONNECT_SECONDS}
         try:
             with self._translated():
-                return Client(start, set_as_default=False, name="retuner", timeout=CONNECT_SECONDS)
+                return until_stopped(lambda: Client(start, **options), stop, address=self.address, discard=_leave)
         except ValueError as error:
             raise UserError(f"The Dask scheduler's address {self.address} cannot be used: {error}.") from error
 
@@ -277,6 +283,12 @@ def _start_embedded(scratch: Path, threads: int) -> Any:
             silence_logs=logging.WARNING,
             env=limits,
         )
+
+
+def _leave(late: "Future[Any]") -> None:
+    """Close a connection that came when nobody waited for it any more."""
+    if late.exception() is None:
+        late.result().close(timeout=5)
 
 
 @contextmanager

@@ -2,24 +2,27 @@
 
 import shutil
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
 from hashlib import sha256
 from http.client import HTTPException, InvalidURL
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from retuner.data.disk import writing
 from retuner.errors import RetryableError, UserError
-from retuner_training.recipe import Recipe
+from retuner_training.errors import InvalidInput
+from retuner_training.recipe import ChecksSource, Recipe
 from retuner_training.result import sha256_of, write_whole
 
 SAMPLE = "sample"
 
+_SCHEMES = ("http://", "https://")
 _AGAIN = {408, 425, 429}  # and all from 500 on: what a server answers that may do better later
 _CHUNK = 1 << 20
 
@@ -47,14 +50,36 @@ def fetch(source: str, recipe: Recipe, folder: Path, *, timeout: float = 30.0) -
         return _make_sample(recipe, folder / SAMPLE)
     if source in recipe.addresses:
         return _download(recipe.addresses[source], recipe, folder, timeout=timeout, public=True)
-    if source.startswith(("http://", "https://")):
+    if source.startswith(_SCHEMES):
         return _download(_checked_address(source), recipe, folder, timeout=timeout, public=False)
+    return _read_in_place(_find_local(source, recipe), recipe)
+
+
+def check_source(source: str, recipe: Recipe, options: Mapping[str, Any]) -> None:
+    """Raise UserError for what can be seen at once of a source on this machine; no row is read and nobody is asked.
+
+    `options` are those of `recipe.prepare`.
+    """
+    if source == SAMPLE or source in recipe.addresses:
+        return
+    if source.startswith(_SCHEMES):
+        _checked_address(source)
+        return
+    path, _ = _find_files(_find_local(source, recipe), recipe)
+    if isinstance(recipe, ChecksSource):
+        try:
+            recipe.check_source(path, options)
+        except InvalidInput as error:
+            raise UserError(str(error)) from None
+
+
+def _find_local(source: str, recipe: Recipe) -> Path:
     local = Path(source).expanduser().absolute()
     if not (local.is_dir() or (local.is_file() and _reads_one_file(recipe))):
         known = ", ".join([SAMPLE, *sorted(recipe.addresses)])
         place = f"a file ({', '.join(recipe.files)})" if _reads_one_file(recipe) else "a folder"
         raise UserError(f"There is no data source '{source}': give {known}, {place}, or an http(s) address.")
-    return _read_in_place(local, recipe)
+    return local
 
 
 def _reads_one_file(recipe: Recipe) -> bool:
@@ -67,9 +92,24 @@ def _fits(name: str, recipe: Recipe) -> bool:
 
 
 def _read_in_place(path: Path, recipe: Recipe, *, public: bool = False) -> RawData:
-    """Raises UserError where files are missing, or where it is not clear which one is meant."""
+    place, files = _find_files(path, recipe)
+    try:
+        return RawData(place, {file.name: sha256_of(file) for file in files}, public=public)
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from None
+
+
+def _find_files(path: Path, recipe: Recipe) -> tuple[Path, list[Path]]:
+    """What `recipe.prepare` gets of `path`, and the files in it.
+
+    Raises UserError where files are missing, or where it is not clear which one is meant.
+    """
     if not _reads_one_file(recipe):
-        return RawData(path, _sums(path, recipe.files, recipe), public=public)
+        missing = [name for name in recipe.files if not (path / name).is_file()]
+        if missing:
+            wanted = ", ".join(recipe.files)
+            raise UserError(f"{path} lacks {', '.join(missing)}: the recipe '{recipe.name}' reads {wanted}.")
+        return path, [path / name for name in recipe.files]
     found = sorted(file for file in path.iterdir() if _fits(file.name, recipe)) if path.is_dir() else [path]
     forms = ", ".join(recipe.files)
     if not found or not _fits(found[0].name, recipe):
@@ -77,7 +117,7 @@ def _read_in_place(path: Path, recipe: Recipe, *, public: bool = False) -> RawDa
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise UserError(f"{path} holds more than one file that the recipe '{recipe.name}' reads ({names}): name one.")
-    return RawData(found[0], _sums(found[0].parent, (found[0].name,), recipe), public=public)
+    return found[0], found
 
 
 def _make_sample(recipe: Recipe, folder: Path) -> RawData:
@@ -90,16 +130,6 @@ def _make_sample(recipe: Recipe, folder: Path) -> RawData:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     return _read_in_place(folder, recipe)
-
-
-def _sums(folder: Path, names: Sequence[str], recipe: Recipe) -> dict[str, str]:
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise UserError(f"{folder} lacks {', '.join(missing)}: the recipe '{recipe.name}' reads {', '.join(names)}.")
-    try:
-        return {name: sha256_of(folder / name) for name in names}
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from None
 
 
 def _checked_address(address: str) -> str:

@@ -198,3 +198,8 @@ def failure_class(message: str | None) -> str:
 def shown(value: object) -> str:
     """A hyperparameter's value as people read it: four digits of a fraction."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def in_words(parameters: Mapping[str, object]) -> str:
+    """Hyperparameters as people read them: `trees 75, learning_rate 0.1709`."""
+    return ", ".join(f"{name} {shown(value)}" for name, value in parameters.items())

@@ -32,7 +32,7 @@ def check_compute(bench: Workbench) -> None:
     compute, longest = bench.parameters.compute, limits(bench.parameters.budget)
     if isinstance(compute, AzureMlCompute):
         bench.store.node_secrets(signed_seconds(max(longest.trial, longest.final), compute.wait_minutes))
-    check_target(compute, nodes_wanted(bench.parameters), identity=bench.azure_ml_identity)
+    check_target(compute, nodes_wanted(bench.parameters), stop=bench.stop, identity=bench.azure_ml_identity)
 
 
 def open_study_target(bench: Workbench, study: Study) -> ComputeTarget:
@@ -43,6 +43,7 @@ def open_study_target(bench: Workbench, study: Study) -> ComputeTarget:
         bench.settings,
         node_secrets=bench.store.node_secrets,
         identity=bench.azure_ml_identity,
+        stop=bench.stop,
     )
 
 

@@ -1,6 +1,6 @@
 """From a raw table to the tables that the recipe trains on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from retuner_training.errors import InvalidInput, listed
 from retuner_training.split import keys, split_parts
 from retuner_training.tabular.columns import NUMBER, TEXT, as_kind, as_numbers, as_texts, kind_of
-from retuner_training.tabular.raw_table import read_table
+from retuner_training.tabular.raw_table import read_names, read_table
 
 FEWEST = 3
 """Different rows that a class needs: one to train, one to tune and one to test."""
@@ -35,6 +35,11 @@ OWN_OPTIONS = {"target_column": Options.target_column}
 """Those that no other recipe needs to have, with their defaults."""
 
 
+def check_columns(source: Path, options: Mapping[str, Any]) -> None:
+    """Raise InvalidInput where the file has no usable names of columns, no target, or nothing but the target."""
+    _check_columns(read_names(source), source, _read_options(options).target_column)
+
+
 def prepare(source: Path, options: Mapping[str, Any]) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The dataset's tables and statistics from the file `source`; `options` as in `Options`.
 
@@ -43,10 +48,7 @@ def prepare(source: Path, options: Mapping[str, Any]) -> tuple[dict[str, pd.Data
 
     Raises InvalidInput naming file and column or row.
     """
-    try:
-        chosen = Options(**options)
-    except TypeError as error:
-        raise InvalidInput(f"Unknown option for preparing a table: {error}.") from None
+    chosen = _read_options(options)
     raw = _RawTable(source, read_table(source), chosen)
     target = raw.target()
     features = raw.features().loc[target.index]
@@ -58,6 +60,21 @@ def prepare(source: Path, options: Mapping[str, Any]) -> tuple[dict[str, pd.Data
     examples = pd.DataFrame({"target": target.array, "part": pd.Series(parts).astype("str"), "key": keys(texts)})
     tables = {"features": features.reset_index(drop=True), "examples": examples}
     return tables, {"read": len(raw.table), "faulty": raw.faulty, **_statistics(tables)}
+
+
+def _read_options(options: Mapping[str, Any]) -> Options:
+    try:
+        return Options(**options)
+    except TypeError as error:
+        raise InvalidInput(f"Unknown option for preparing a table: {error}.") from None
+
+
+def _check_columns(names: Sequence[str], file: Path, target: str) -> None:
+    if target not in names:
+        known = ", ".join(names)
+        raise InvalidInput(f"{file} has no column '{target}' for the target: set target_column to one of {known}.")
+    if len(names) == 1:
+        raise InvalidInput(f"{file} has no column but the target: there is nothing to learn from.")
 
 
 @dataclass(frozen=True)
@@ -72,11 +89,7 @@ class _RawTable:
     def target(self) -> pd.Series:
         """The target of every row that has one, as text; whole numbers without a fraction."""
         name = self.options.target_column
-        if name not in self.table:
-            known = ", ".join(str(column) for column in self.table)
-            raise InvalidInput(
-                f"{self.file} has no column '{name}' for the target: set target_column to one of {known}."
-            )
+        _check_columns(list(self.table), self.file, name)
         column = self._sound(self.table[name], self.table[name].isna(), f"have no target in the column '{name}'")
         if column.empty:
             raise InvalidInput(f"{self.file}: the target column '{name}' holds no value: name another.")
@@ -95,8 +108,6 @@ class _RawTable:
     def features(self) -> pd.DataFrame:
         """The other columns, numbers as float64 and all else as texts."""
         others = self.table.drop(columns=self.options.target_column)
-        if others.columns.empty:
-            raise InvalidInput(f"{self.file} has no column but the target: there is nothing to learn from.")
         kinds = {name: self._kind(others[name]) for name in others}
         return pd.DataFrame({name: as_kind(others[name], kind) for name, kind in kinds.items()})
 

@@ -3,6 +3,8 @@
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +16,41 @@ FORMS = ("*.csv", "*.csv.gz", "*.parquet")
 """Names of the files that can be read."""
 MISSING = ("", "NA", "NaN", "nan", "null")
 """What a cell of a CSV file holds where its value is missing."""
+_CSV: dict[str, Any] = {"encoding": "utf-8-sig", "keep_default_na": False, "index_col": False}
 _LONG_LINE = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
+def read_names(file: Path) -> list[str]:
+    """The names of the columns, as `read_table` gives them; no row is read. Raises InvalidInput naming file."""
+    with _readable(file):
+        return _parquet_names(file) if _is_parquet(file) else _csv_names(file)
+
+
 def read_table(file: Path) -> pd.DataFrame:
     """The rows of the file, numbered from 1, every column with a name of its own. Raises InvalidInput naming file."""
-    try:
-        if file.stat().st_size == 0:
-            raise InvalidInput(f"{file} is empty: fetch it again.")
-        table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
-    except OSError as error:  # gzip's errors among them
-        raise InvalidInput(f"{file} cannot be read ({error.strerror or error}): fetch it again.") from None
+    with _readable(file):
+        table = _read_parquet(file) if _is_parquet(file) else _read_csv(file)
     if table.empty:
         raise InvalidInput(f"{file} holds no rows: it needs column names and at least one row of values.")
     return table.set_axis(pd.RangeIndex(1, len(table) + 1))
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
-    options: dict[str, Any] = {"encoding": "utf-8-sig", "keep_default_na": False, "index_col": False}
+def _is_parquet(file: Path) -> bool:
+    return file.suffix == ".parquet"
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Turn what pandas, PyArrow and the operating system say about a file into InvalidInput."""
+    import pyarrow as pa
+
     try:
+        if file.stat().st_size == 0:
+            raise InvalidInput(f"{file} is empty: fetch it again.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            names = pd.read_csv(file, header=None, nrows=1, dtype="str", **options).iloc[0].tolist()
-            _check_names(names, file)
-            table = pd.read_csv(file, na_values=list(MISSING), low_memory=False, **options)
+            yield
     except pd.errors.EmptyDataError:
         raise InvalidInput(f"{file} is empty: fetch it again.") from None
     except pd.errors.ParserWarning:
@@ -50,7 +62,41 @@ def _read_csv(file: Path) -> pd.DataFrame:
         raise InvalidInput(f"{file} is not UTF-8: it holds the byte 0x{byte:02x}; save it as UTF-8.") from None
     except (EOFError, zlib.error) as error:
         raise InvalidInput(f"{file} is not a whole gzip file ({error}): fetch it again.") from None
+    except pa.ArrowException as error:
+        words = " ".join(str(error).split())
+        raise InvalidInput(f"{file} is not a readable Parquet file ({words}): write it again.") from None
+    except OSError as error:  # gzip's errors among them
+        raise InvalidInput(f"{file} cannot be read ({error.strerror or error}): fetch it again.") from None
+
+
+def _csv_names(file: Path) -> list[str]:
+    names: list[str] = pd.read_csv(file, header=None, nrows=1, dtype="str", **_CSV).iloc[0].tolist()
+    _check_names(names, file)
+    return names
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    names = _csv_names(file)
+    table = pd.read_csv(file, na_values=list(MISSING), low_memory=False, **_CSV)
     return table.set_axis(names, axis="columns")
+
+
+def _parquet_names(file: Path) -> list[str]:
+    """Without the numbers of rows that pandas keeps for an index without a name: they say nothing about a row."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+    _check_names(names, file)
+    return [name for name in names if not _UNNAMED_INDEX.fullmatch(name)]
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    names = _parquet_names(file)
+    with pq.ParquetFile(file) as parquet:
+        return parquet.read().to_pandas(ignore_metadata=True)[names]
 
 
 def _shape_message(file: Path, words: str) -> str:
@@ -59,21 +105,6 @@ def _shape_message(file: Path, words: str) -> str:
         return f"{file} is not a CSV file ({' '.join(words.split())}): separate columns by commas, close all quotes."
     wanted, line, has = found.groups()
     return f"{file}: line {line} has {has} columns where the header has {wanted}: mend or remove this line."
-
-
-def _read_parquet(file: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as parquet:
-            _check_names(parquet.schema_arrow.names, file)
-            table = parquet.read().to_pandas(ignore_metadata=True)
-    except pa.ArrowException as error:
-        words = " ".join(str(error).split())
-        raise InvalidInput(f"{file} is not a readable Parquet file ({words}): write it again.") from None
-    # the numbers of rows that pandas keeps for an index without a name say nothing about a row
-    return table[[name for name in table if not _UNNAMED_INDEX.fullmatch(name)]]
 
 
 def _check_names(names: list[str], file: Path) -> None:

@@ -72,6 +72,12 @@ class TabularRecipe:
 
         write_sample(folder)
 
+    def check_source(self, source: Path, options: Mapping[str, Any]) -> None:
+        """Raise InvalidInput where the names of the columns tell that the file `source` cannot be used."""
+        from retuner_training.tabular.prepare import check_columns
+
+        check_columns(source, options)
+
     def prepare(self, source: Path, options: Mapping[str, Any]) -> tuple[Tables, dict[str, Any]]:
         """Tables and statistics from the file `source`: see `retuner_training.tabular.prepare`."""
         from retuner_training.tabular.prepare import prepare

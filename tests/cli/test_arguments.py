@@ -1,5 +1,7 @@
 """Flags, parameter file and defaults: who wins."""
 
+from functools import partial
+
 import pytest
 
 from cli import arguments
@@ -114,3 +116,28 @@ def test_retune_ask_looks_where_the_parameter_file_says(tmp_path):
     parameters = parse_parameters(arguments.read_parameters(options, {}))
     assert parameters.model_name == "mine"
     assert parameters.registry == MlflowRegistry(tracking_uri="sqlite:////b")
+
+
+def test_a_field_is_told_with_its_flag_where_the_flag_was_given():
+    options = build_parser().parse_args(["run", "--trials", "0", "--address", "tcp://a:1", "--space", "{}"])
+    name = partial(arguments.name_flags, options=options)
+    assert name("search.trials = 0: too few") == "search.trials (--trials) = 0: too few"
+    assert name("correct compute.address; it") == "correct compute.address (--address); it"
+    assert name("search.space.trees and search.sampler") == "search.space.trees and search.sampler"
+    assert name("search.trials, --trials") == "search.trials, --trials"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("run", "--trails", "3"), "retune run: error: unrecognized arguments: --trails 3 (did you mean --trials?)"),
+        (("ask", "why?", "--tpo=3"), "retune ask: error: unrecognized arguments: --tpo=3 (did you mean --top?)"),
+        (("status", "one", "two"), "retune status: error: unrecognized arguments: two"),
+    ],
+)
+def test_wrong_usage_is_told_by_the_command_that_was_meant(argv, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args(argv)
+    usage, *_, last = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, last) == (2, words)
+    assert usage.startswith(f"usage: retune {argv[0]} [")

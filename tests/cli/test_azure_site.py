@@ -72,9 +72,13 @@ def test_preflight_ends_with_1_where_something_must_be_changed(start, tmp_path):
     ("command", "flags", "words"),
     [
         ("provision", [], "resources is missing"),
-        ("provision", ["--location", "West Europe"], "resources.location = 'West Europe'"),
+        ("provision", ["--location", "West Europe"], "resources.location (--location) = 'West Europe'"),
         ("provision", ["--location", "westeurope", "--max-nodes", "40"], "need 320 vCPU"),
-        ("provision", ["--location", "westeurope", "--key-vault", "ours"], "resources.key_vault = 'ours'"),
+        (
+            "provision",
+            ["--location", "westeurope", "--key-vault", "ours"],
+            "resources.key_vault (--key-vault) = 'ours'",
+        ),
         ("preflight", ["--workspace", ""], "compute.workspace"),
     ],
 )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from raw_faq import ANSWERS, DUPLICATES, QUESTIONS, read_rows, write_faq, write_rows
-from retune_command import Retune
+from retune_command import Retune, ask_api
 
 
 def refused(retune: Retune, *arguments: str) -> str:
@@ -21,14 +21,19 @@ def refused(retune: Retune, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "--trials", "0"), "search.trials = 0"),
-        (("run", "--trials", "many"), "search.trials = 'many'"),
+        (("run", "--trials", "0"), "search.trials (--trials) = 0"),
+        (("run", "--trials", "many"), "search.trials (--trials) = 'many'"),
         (("run", "--recipe", "faq_rankr"), "There is no recipe 'faq_rankr': use one of faq_ranker, faq_reference"),
         (("run", "--recipe", "no.such:recipe"), "cannot be imported"),
         (("run", "--space", '{"tres": 5}'), "there is no hyperparameter 'tres'"),
         (("run", "--space", '{"trees": {"low": 9, "high": 3}}'), "upside down"),
         (("run", "--resume", "FAQ_ranker-00000000-1"), "There is no study 'FAQ_ranker-00000000-1'"),
+        (("run", "--data", "no-such-folder"), "There is no data source 'no-such-folder'"),
         (("run", "--resume"), "no unfinished study"),
+        (
+            ("run", "--address", "tcp://127.0.0.1:9"),
+            "No Dask scheduler listens at tcp://127.0.0.1:9 (Connection refused)",
+        ),
         (("ask", "anything"), "no champion of FAQ_ranker yet"),
         (("ask", "  "), "The question is empty"),
         (("ask", "anything", "--top", "0"), "--top is 0"),
@@ -41,6 +46,17 @@ def test_a_wrong_argument_is_refused_before_anything_starts(tmp_path, arguments,
     assert words in refused(retune, *arguments)
     assert not list(retune.home.glob("prefect/*"))
     assert not list(retune.home.glob("datasets/*"))
+
+
+def test_a_table_without_the_target_is_told_once_and_before_anything_starts(tmp_path):
+    (tmp_path / "customers.csv").write_text("age,plan\n31,basic\n")
+    retune = Retune(tmp_path)
+    done = retune("run", "--recipe", "tabular", "--data", "customers.csv", "--model-name", "churn")
+    sentence = (
+        f"{tmp_path / 'customers.csv'} has no column 'target' for the target: set target_column to one of age, plan."
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"retune: {sentence}\n")
+    assert not list(retune.home.glob("prefect/*"))
 
 
 def no_gzip(folder):
@@ -72,13 +88,15 @@ def test_unusable_data_is_named_by_its_file(retune, spoil):
     assert not (retune.home / "store").exists()
 
 
-def test_filters_that_leave_nothing_say_what_there_is(retune):
+def test_filters_that_leave_nothing_say_what_there_is_once(retune, api):
     write_faq(retune.folder / "raw")
-    assert "min_text" in refused(retune, "run", "--data", "raw")
-
-
-def test_a_folder_that_is_not_there_is_named(retune):
-    assert "no-such-folder" in refused(retune, "run", "--data", "no-such-folder")
+    done = retune("run", "--data", "raw")
+    task, last = done.stderr.splitlines()
+    assert task.endswith("The task prepare failed.")
+    assert last.startswith("retune: min_text = 150 leaves no question")
+    sentence = last.removeprefix("retune: ")
+    lines = [log["message"] for log in ask_api(api, "logs/filter", {"limit": 200, "sort": "TIMESTAMP_DESC"})]
+    assert f"The task prepare failed: {sentence}" in lines  # nothing is hidden from the Prefect UI
 
 
 def test_a_truncated_dataset_and_an_altered_model_are_named(retune):

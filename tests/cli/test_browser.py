@@ -5,33 +5,15 @@ RETUNER_PICTURES names a folder for the pictures: form.png and the trials' two i
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from browser import LIMIT
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from station import Station
 
-HOW_TO_GET_IT = "Chromium is not installed: apt-get install chromium"
-LIMIT = 120_000
-"""Milliseconds."""
 TRIALS = 9
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip(HOW_TO_GET_IT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
-        page.set_default_timeout(LIMIT)
-        yield page
-        browser.close()
 
 
 def test_a_person_starts_a_retune_in_the_ui_and_reads_its_leaderboard(station: Station, page: Page, tmp_path: Path):

@@ -41,14 +41,15 @@ class User:
             "RETUNER_HOME": str(folder / "retuner"),
             "PYTHONPATH": str(CHECKOUT),
         }
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen([sys.executable, "-c", USE], env=environment, **pipes)
 
     def url(self) -> str:
         return self.process.stdout.readline().strip()
 
-    def end(self) -> None:
-        self.process.communicate("\n", timeout=60)
+    def end(self) -> str:
+        """What it said on stderr."""
+        return self.process.communicate("\n", timeout=60)[1]
 
     def kill(self) -> None:
         self.process.kill()
@@ -70,9 +71,10 @@ def test_two_users_share_a_server_and_the_last_one_stops_it(tmp_path):
     first, second = User(tmp_path), User(tmp_path)
     assert first.url() == second.url() != ""
     pid = server_pid(tmp_path)
-    first.end()
+    said = [first.end()]
     assert is_alive(pid)
-    second.end()
+    said.append(second.end())
+    assert sorted(said) == ["", "Starting Prefect; this takes 10 to 40 seconds ...\n"]  # it was started by one
     assert not is_alive(pid)
     assert not (tmp_path / "retuner" / "prefect" / "server.json").exists()
     assert not (tmp_path / ".prefect").exists()

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import time
 from html import unescape
 from pathlib import Path
@@ -74,6 +76,12 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
 
     answer = retune("ask", "anything", "--json")
     assert json.loads(answer.stdout)["answers"][0]["question"] == "anything"
+    refused = retune("ask", "unanswerable")
+    words = (
+        "The recipe toy_recipe.recorded:recipe of FAQ_ranker version 1 could not answer: it raised ValueError: the toy"
+    )
+    assert (refused.returncode, refused.stderr.startswith(f"retune: {words}")) == (1, True), refused.stderr
+    assert "Traceback" in retune("ask", "unanswerable", "--debug").stderr
     assert retune.status()[0]["state"] == "finished"
 
 
@@ -85,6 +93,11 @@ def test_a_report_that_cannot_be_made_is_a_warning(retune):
     assert done.returncode == 0, done.stderr
     assert (json.loads(done.stdout)["report"], json.loads(done.stdout)["model"]["version"]) == (None, "1")
     assert "No report was made" in done.stderr
+    told = re.findall(r"completed: .* quality ([0-9.e-]+)", done.stderr)
+    each = json.loads(retune("status", json.loads(done.stdout)["study"], "--json").stdout)["each"]
+    exact = {trial["params"]["quality"] for trial in each}
+    assert {float(value) for value in told} == {float(f"{value:.4g}") for value in exact}
+    assert exact != {float(value) for value in told}  # programs get all digits
 
 
 def test_a_second_run_reuses_the_dataset_and_keeps_an_equal_champion(retune):
@@ -135,6 +148,17 @@ def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
     document = run_document(retune, "run", "--resume", "--trials", "3")
     assert document["study"] == study["study"]
     assert document["trials"]["completed"] >= 3
+
+
+def test_a_signal_is_heard_while_a_scheduler_does_not_answer(retune):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        process = retune.start(*retune.search("--address", address))
+        wait_for(lambda: (retune.home / "ledger.sqlite").exists() and retune.status(), "a study")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"Stopped while connecting to {address}" in err
 
 
 def test_a_search_whose_trials_all_fail_says_why_and_tells(retune, api, tmp_path):

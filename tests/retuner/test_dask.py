@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,12 +18,14 @@ import pytest
 from compute_backends import PACKAGES, EmbeddedDask, scheduler, worker
 from toy_recipe import write_dataset
 
+from retuner.compute import check_target, dask_cluster
 from retuner.compute import dask as dask_target
-from retuner.compute import dask_cluster
 from retuner.compute.dask import DaskTarget
+from retuner.compute.dask_address import until_stopped
 from retuner.compute.snapshot import make_snapshot
 from retuner.compute.target import JobState
-from retuner.errors import RetryableError, UserError
+from retuner.errors import Interrupted, RetryableError, UserError
+from retuner.parameters import DaskCompute
 from retuner.search.records import Attempt, TrialRecord, now
 from retuner.search.states import TrialState
 from retuner.search.transitions import finish
@@ -398,6 +402,81 @@ def test_an_address_where_nobody_answers_is_worth_a_retry(open_target, snapshot,
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1.0)
     with pytest.raises(RetryableError, match=r"scheduler at tcp://127\.0\.0\.1:9 does not answer"):
         open_target(snapshot, "tcp://127.0.0.1:9").scale(0, 1)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("tcp://127.0.0.1:{port}", "Connection refused"),
+        ("tls://no-such-host.invalid:8786", "name resolution|not known"),
+        ("tcp://two..dots:8786", "cannot be used"),
+        ("tcp://127.0.0.1:99999", "cannot be used"),
+    ],
+)
+def test_an_address_where_nobody_listens_is_refused_with_what_to_do(address, words):
+    address = address.format(port=free_port())
+    with pytest.raises(UserError, match=words) as told:
+        check_target(DaskCompute(address=address), 1, stop=threading.Event())
+    assert address in str(told.value)
+
+
+def test_an_address_where_a_scheduler_listens_is_taken(address):
+    check_target(DaskCompute(address=address), 1, stop=threading.Event())
+
+
+@pytest.fixture
+def silent():
+    """An address at which connections are taken and nothing is answered: only a stop ends the waiting."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_stop_ends_connecting(snapshot, tmp_path, silent, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 3600.0)
+    target = DaskTarget(snapshot, scratch=tmp_path / "scratch", address=silent, stop=(stop := threading.Event()))
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(Interrupted, match="Stopped while connecting to tcp://"):
+        target.scale(0, 1)
+    target.close()
+
+
+def test_a_stop_ends_waiting_for_workers(snapshot, tmp_path, address, monkeypatch):
+    monkeypatch.setattr(dask_target, "START_SECONDS", 3600.0)
+    target = DaskTarget(snapshot, scratch=tmp_path / "scratch", address=address, stop=(stop := threading.Event()))
+
+    def stop_once_connected():
+        while target._open is None:
+            time.sleep(0.02)
+        stop.set()
+
+    threading.Thread(target=stop_once_connected, daemon=True).start()
+    with pytest.raises(Interrupted, match="Stopped while waiting for workers"):
+        target.scale(0, 1)
+    target.close()
+
+
+def test_a_connection_that_comes_after_the_stop_is_closed(address):
+    closed = threading.Event()
+    may_come, stop = threading.Event(), threading.Event()
+
+    class Late:
+        def close(self, timeout):
+            closed.set()
+
+    def connect():
+        may_come.wait(LIMIT_SECONDS)
+        return Late()
+
+    stop.set()
+    with pytest.raises(Interrupted):
+        until_stopped(connect, stop, address=address, discard=dask_cluster._leave)
+    may_come.set()
+    assert closed.wait(LIMIT_SECONDS)
 
 
 def test_an_address_that_is_none_is_a_user_error(open_target, snapshot):

@@ -22,10 +22,12 @@ from retuner.report.space_figures import log_ticks
 from retuner.search.follow import look
 from retuner.search.ledger import Ledger
 from retuner.search.records import Attempt
+from retuner.search.space import validate_space
 from retuner.search.states import StudyState, TrialState
 from retuner.settings import Settings, read_settings
 from retuner.stages.report import store_report
 from retuner.storage.folder import FolderStore
+from retuner_training.recipe import BUILT_IN, load_recipe
 
 VOID = {"meta", "link", "br", "hr", "img", "wbr", "input"}
 IMPLIED = {"td": {"td", "tr", "tbody"}, "tr": {"tr", "tbody"}}
@@ -199,6 +201,25 @@ def test_every_trial_has_its_row(finished, ledger, store, settings):
     rows = re.findall(r"<tr class=\w+>.*", html)
     assert len(rows) == 40
     assert {re.split("<td[^>]*>", row)[2] for row in rows} == {str(number) for number in range(40)}
+
+
+@pytest.mark.parametrize("recipe", sorted(BUILT_IN))
+def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop(ledger, store, settings, page, tmp_path, recipe):
+    space = validate_space(load_recipe(recipe).search_space, {})
+    study = told_study(ledger, trials=10, identity=replace(IDENTITY, space=space))
+    trials = told_trials(10)  # one of them failed, with a message
+    ledger.write_trials(study.name, [replace(one, parameters=lowest(space)) for one in trials])
+    file = tmp_path / "report.html"
+    file.write_text(make_report(look(ledger, study.name, settings), ledger, store))
+    page.goto(file.as_uri())
+    table, window = page.locator(".trials"), page.locator("html")
+    for element in (table, window):
+        assert element.evaluate("one => one.scrollWidth - one.clientWidth") == 0
+    assert table.bounding_box()["x"] > 0
+
+
+def lowest(space: dict) -> dict:
+    return {name: one["choices"][0] if "choices" in one else one["low"] for name, one in space.items()}
 
 
 def test_nothing_is_fetched_to_read_it(finished, ledger, store, settings):

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from raw_faq import write_faq
+from tabular_tables import make_customers
 
-from retuner.data.sources import fetch
+from retuner.data.sources import check_source, fetch
 from retuner.errors import RetryableError, UserError
 from retuner_training.recipe import load_recipe
 from retuner_training.result import sha256_of
@@ -82,6 +83,31 @@ def test_a_folder_without_a_file_is_named_with_what_it_lacks(faq, tmp_path):
     (faq / "ans.tsv.gz").unlink()
     with pytest.raises(UserError, match=r"faq lacks ans\.tsv\.gz"):
         fetch(str(faq), RECIPE, tmp_path / "raw")
+
+
+@pytest.mark.parametrize("name", ["sample", "stackoverflow", "https://no-such-host.invalid/faq"])
+def test_of_what_is_not_on_this_machine_nothing_is_asked(name):
+    check_source(name, RECIPE, {})
+
+
+def test_what_is_wrong_with_local_files_is_seen_before_they_are_read(faq, tmp_path):
+    check_source(str(faq), RECIPE, {})
+    (faq / "ans.tsv.gz").unlink()
+    with pytest.raises(UserError, match=r"faq lacks ans\.tsv\.gz"):
+        check_source(str(faq), RECIPE, {})
+    with pytest.raises(UserError, match="no data source 'nowhere'"):
+        check_source("nowhere", RECIPE, {})
+
+
+@pytest.mark.parametrize(("write", "options"), [("to_csv", {"index": False}), ("to_parquet", {})])
+def test_a_table_without_the_target_is_seen_in_its_head(tmp_path, write, options):
+    recipe, file = load_recipe("tabular"), tmp_path / f"customers.{write.removeprefix('to_')}"
+    getattr(make_customers(9), write)(file, **options)
+    check_source(str(file), recipe, {"target_column": "churned"})
+    with pytest.raises(
+        UserError, match=rf"{file} has no column 'left' for the target: .* age, plan, city, paid, churned"
+    ):
+        check_source(str(file), recipe, {"target_column": "left"})
 
 
 def test_an_unknown_source_is_told_the_known_ones(tmp_path):

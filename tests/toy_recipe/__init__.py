@@ -71,6 +71,8 @@ class ToyRecipe:
         return dict(best)
 
     def answer(self, model, text, *, top):
+        if text == "unanswerable":
+            raise ValueError("the toy knows no answer")
         return [{"question": text, "probability": model.quality}][:top]
 
 
