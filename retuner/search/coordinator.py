@@ -21,6 +21,7 @@ from retuner.errors import RetryableError, RetunerError, UserError
 from retuner.search.board import NoticeBoard
 from retuner.search.budget import FAILURES_PER_NODE, SearchBudget, check_success
 from retuner.search.draws import planned_trials
+from retuner.search.entries import ALL_TRIALS, SEARCH
 from retuner.search.failures import keep_last_words
 from retuner.search.ledger import Ledger
 from retuner.search.patience import Pace, Patience
@@ -363,8 +364,8 @@ class Coordinator:
         except UserError as error:
             self._ledger.update_study(self._name, state=StudyState.FAILED, message=str(error))
             raise
-        stage = {"trials": self._budget.trials, "ended_by": self._closing or "trials", **self._scores.best()}
-        self._ledger.write_stage(self._name, "search", stage)
+        stage = {"trials": self._budget.trials, "ended_by": self._closing or ALL_TRIALS, **self._scores.best()}
+        self._ledger.write_stage(self._name, SEARCH, stage)
 
 
 _Closing = Literal["stopped", "minutes", "cost", "failing", "done"]
@@ -378,7 +379,7 @@ _CLOSING_WORDS = {
 
 def _is_searched(study: StudyRecord, budget: SearchBudget) -> bool:
     """Whether an earlier process finished the search of at least as many trials."""
-    stage = study.stages.get("search")
+    stage = study.stages.get(SEARCH)
     return stage is not None and stage["trials"] >= budget.trials
 
 
