@@ -359,8 +359,9 @@ class Coordinator:
         """Say in the ledger how the search ended, unless it was stopped."""
         if self._closing in ("stopped", "done"):
             return
+        trials = self._ledger.trials(self._name)
         try:
-            check_success(self._name, self._scores.states, self._scores.failures, budget=self._budget)
+            check_success(self._name, trials, budget=self._budget)
         except UserError as error:
             self._ledger.update_study(self._name, state=StudyState.FAILED, message=str(error))
             raise

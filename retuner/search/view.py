@@ -13,12 +13,10 @@ from typing import Any
 from retuner.cost.spending import study_rates, study_usage
 from retuner.search.draws import planned_trials
 from retuner.search.entries import CLOCK, FINAL, PLAN, SEARCH
-from retuner.search.progress import Progress, Scores
+from retuner.search.progress import FAILURES, Progress, Scores
 from retuner.search.records import Attempt, StudyRecord, TrialRecord
 from retuner.search.states import StudyState, TrialState
 
-FAILURES = 5
-"""Latest failures that are shown."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
