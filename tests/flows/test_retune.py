@@ -69,7 +69,7 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
     assert {names.get(name) for name in expected} == {"Completed"}
     artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
     assert {one["key"] for one in artifacts} == {
-        f"{kind}-faq-ranker" for kind in ("plan", "progress", "leaderboard", "report", "summary")
+        f"{kind}-toy-recipe-recorded" for kind in ("plan", "progress", "leaderboard", "report", "summary")
     }
 
     answer = retune("ask", "anything", "--json")
