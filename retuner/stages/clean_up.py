@@ -72,18 +72,26 @@ def _is_clean(study: StudyRecord) -> bool:
 
 def _clean_up(study: StudyRecord, ledger: Ledger, settings: Settings, find_identity: FindIdentity) -> LeftBehind | None:
     """None where somebody works on the model, or where nothing was left."""
-    if is_held(study.model_name, settings):
+    if _is_at_work(study.model_name, settings):
         return None
     with ExitStack() as held:
         try:
             held.enter_context(hold_lease(study.model_name, settings))
             study = ledger.study(study.name)  # a flow run may have worked on it since it was listed
         except UserError as error:
-            if is_held(study.model_name, settings):
+            if _is_at_work(study.model_name, settings):
                 return None  # somebody has just begun to work on it
             fault = f"it cannot be cleaned up yet: {redact(str(error))}"
             return LeftBehind(study.name, jobs=0, trials=0, fault=fault, is_open=study.state is StudyState.OPEN)
         return None if _is_clean(study) else _clean_up_alone(study, ledger, settings, find_identity)
+
+
+def _is_at_work(model_name: str, settings: Settings) -> bool:
+    """Whether somebody holds the model's lease; where that cannot be seen, the study's own fault will say why."""
+    try:
+        return is_held(model_name, settings)
+    except UserError:
+        return False
 
 
 def _clean_up_alone(
