@@ -54,7 +54,7 @@ def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, 
     assert retune.status()[0]["trials"]["running"] > 0
     told = clean_up(retune)
     study = retune.status()[0]
-    assert "The flow run retune-toy_recipe_recorded had no process any more." in told
+    assert "The flow run retune-FAQ_ranker had no process any more." in told
     assert "Its last log lines:\n    " in told
     assert f"continue with: retune run --resume {study['study']}" in told
     assert (study["state"], study["trials"]["running"]) == ("open", 0)

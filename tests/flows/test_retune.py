@@ -46,10 +46,10 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
     assert document.keys() >= DOCUMENT
     assert document["trials"] == {"asked": 4, "completed": 4, "pruned": 0, "failed": 0}
     assert document["model"] == {
-        "name": "toy_recipe_recorded",
+        "name": "FAQ_ranker",
         "version": "1",
         "champion": True,
-        "uri": "models:/toy_recipe_recorded/1",
+        "uri": "models:/FAQ_ranker/1",
     }
     assert document["seconds"].keys() == {"total", "prepare", "search", "retrain", "evaluate", "report"}
     assert 0 < document["best"]["value"] <= 1
@@ -69,7 +69,7 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
     assert {names.get(name) for name in expected} == {"Completed"}
     artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
     assert {one["key"] for one in artifacts} == {
-        f"{kind}-toy-recipe-recorded" for kind in ("plan", "progress", "leaderboard", "report", "summary")
+        f"{kind}-faq-ranker" for kind in ("plan", "progress", "leaderboard", "report", "summary")
     }
 
     answer = retune("ask", "anything", "--json")
@@ -151,7 +151,7 @@ def test_a_search_whose_trials_all_fail_says_why_and_tells(retune, api, tmp_path
     logged = [line["message"] for line in ask_api(api, "logs/filter", {"sort": "TIMESTAMP_DESC", "limit": 200})]
     told = [line for line in logged if line.startswith(f"The last lines that {study['study']}-t0000-a1")]
     assert told[0].endswith("ArithmeticError: step 1 went wrong")
-    told = hook.wait_for("retuner: retune-toy_recipe_recorded failed")
+    told = hook.wait_for("retuner: retune-FAQ_ranker failed")
     assert f"4 x ArithmeticError: step 1 went wrong; the latest is trial 3 ({study['study']}-t0003-a1 on " in told
     assert "/runs/flow-run/" in told
 
@@ -173,7 +173,7 @@ def test_a_second_retune_of_the_model_is_refused(retune):
     wait_for(lambda: retune.trainings() >= 1, "a training")
     refused = retune(*retune.search(trials=8))
     assert refused.returncode == 1
-    assert "Another retune of toy_recipe_recorded is at work" in refused.stderr
+    assert "Another retune of FAQ_ranker is at work" in refused.stderr
     process.terminate()
     process.communicate(timeout=60)
 
