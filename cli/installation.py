@@ -129,12 +129,17 @@ def complete_form(schema: dict[str, Any]) -> dict[str, Any]:
     """
     bounds = Parameters.model_json_schema()["properties"]
     properties = {
-        name: {**bounds.get(name, {}), **field, "title": name.replace("_", " ").capitalize()}
+        # what may be empty (anyOf) has its bounds already, and must not get the type of what it is filled with
+        name: {**({} if "anyOf" in field else bounds.get(name, {})), **field, "title": _title(name)}
         if "$ref" not in field
-        else {**field, "title": name.capitalize()}
+        else {**field, "title": _title(name)}
         for name, field in schema.get("properties", {}).items()
     }
     return {**schema, "properties": properties, "additionalProperties": False}
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _read(file: Path) -> Any:

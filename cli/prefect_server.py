@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 from cli import prefect_process
 from cli.output import say
+from cli.prefect_logs import redact_logs
 from retuner.errors import UserError
 from retuner.settings import Settings
 
@@ -30,6 +31,7 @@ SETTLE_LIMIT = 60
 def prefect_server(settings: Settings, *, port: int | None = None) -> Iterator[str]:
     """Set the environment for Prefect and yield the API's address; on exit, stop a server that nobody else uses."""
     settings.prefect_home.mkdir(parents=True, exist_ok=True)
+    redact_logs(settings.prefect_home)
     os.environ["PREFECT_HOME"] = str(settings.prefect_home)
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -24,6 +24,7 @@ from cli.installation import WORK_POOL, install
 from cli.prefect_server import prefect_server, revive_server
 from cli.processes import birth, is_alive, write_record
 from retuner.errors import UserError
+from retuner.logs import redact
 from retuner.settings import Settings
 
 MARK = "RETUNER_STATION"
@@ -97,7 +98,7 @@ def _keep_alive(
             if own_api is not None:
                 revive_server(settings, own_api)
         except UserError as error:  # the machine may be busy: the next look tries again
-            print(f"retune: {error}", file=sys.stderr, flush=True)
+            print(f"retune: {redact(str(error))}", file=sys.stderr, flush=True)
         if worker.poll() is None:
             continue
         ended = ended or time.monotonic()

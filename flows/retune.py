@@ -24,8 +24,8 @@ from retuner.parameters import (
     Data,
     FolderStorage,
     Gate,
+    GivenModelName,
     MlflowRegistry,
-    ModelName,
     Notify,
     Parameters,
     RecipeName,
@@ -33,6 +33,7 @@ from retuner.parameters import (
     Start,
     StudyName,
 )
+from retuner.parameters.fields import model_name_of
 from retuner.presence import announce
 from retuner.settings import Settings, read_settings
 from retuner.stages.search import open_study_target
@@ -48,14 +49,20 @@ from tasks.search import aggregate, check_compute, open_study, run_trials, scale
 from tasks.stage import tell_flow_failure
 
 
+def flow_run_name() -> str:
+    """The flow run by its model."""
+    given = flow_run.parameters
+    return f"retune-{given.get('model_name') or model_name_of(given['recipe'])}"
+
+
 @flow(
     name="retune",
-    flow_run_name="retune-{model_name}",
+    flow_run_name=flow_run_name,
     persist_result=False,
     on_failure=[tell_flow_failure, tell_of_failure],
 )
 def retune(
-    model_name: ModelName = "FAQ_ranker",
+    model_name: GivenModelName = None,
     recipe: RecipeName = "faq_ranker",
     data: Data = Data(),
     search: Search = Search(),
@@ -71,7 +78,7 @@ def retune(
     """Tune a recipe on its data, and register the best model if it beats the champion.
 
     Args:
-        model_name: Name of the model in the registry; one flow run at a time works on it.
+        model_name: Name of the model in the registry; one flow run at a time works on it. Empty takes the recipe's.
         recipe: What is tuned: `faq_ranker`, `faq_reference`, `tabular`, or your own as `package.module:object`.
         data: Where the data comes from and how it is filtered and split.
         search: Which hyperparameter sets are tried, how many, and when a weak one is stopped.
@@ -84,18 +91,20 @@ def retune(
         notify: Who is told, and of what.
         resume: Name of an unfinished study that must be continued; empty continues one that fits, if any.
     """
-    parameters = Parameters(
-        model_name=model_name,
-        recipe=recipe,
-        data=data,
-        search=search,
-        budget=budget,
-        compute=compute,
-        storage=storage,
-        registry=registry,
-        gate=gate,
-        start=start,
-        notify=notify,
+    parameters = Parameters.model_validate(
+        {
+            "model_name": model_name,
+            "recipe": recipe,
+            "data": data,
+            "search": search,
+            "budget": budget,
+            "compute": compute,
+            "storage": storage,
+            "registry": registry,
+            "gate": gate,
+            "start": start,
+            "notify": notify,
+        }
     )
     return run_to_end(parameters, resume)
 

@@ -39,7 +39,7 @@ class Settings:
 
     @property
     def mlflow_artifacts(self) -> Path:
-        """Model versions of the default registry."""
+        """Files of model versions where the registry is a database that is no SQLite file."""
         return self.home / "mlflow" / "artifacts"
 
     @property

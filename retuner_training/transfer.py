@@ -25,8 +25,6 @@ from retuner_training.result import RESULT, read_result, sha256_of
 
 READ_SAS = "RETUNER_READ_SAS"
 UPLOAD_SAS = "RETUNER_UPLOAD_SAS"
-NODE_CACHE = "RETUNER_NODE_CACHE"
-"""Folder in which a node keeps datasets between jobs; the user's own among the temporary files where it is not set."""
 
 Sign = Callable[[Literal["read", "upload"]], str]
 
@@ -55,12 +53,14 @@ def blob_address(location: str, name: str) -> str:
 def dataset_folder(location: str, sign: Sign = sign_from_environment) -> Path:
     """The dataset as a folder of this machine: downloaded once a node, checked against its manifest.
 
-    Raises InvalidInput where it is not what its manifest tells, OSError where it cannot be fetched.
+    Raises InvalidInput where it is not what its manifest tells, OSError where it cannot be fetched, PermissionError
+    where somebody else may have filled the folder.
     """
     if not is_address(location):
         return Path(location)
     name = f"{location.rpartition('/')[2]}-{sha256(location.encode()).hexdigest()[:8]}"
-    folder = _node_cache() / name
+    # what lies there is held against its own manifest alone, so nobody else may fill it
+    folder = own_folder("retuner") / name
     with _alone(folder.with_name(f"{name}.lock")):
         if not _is_whole(folder):
             _fetch_dataset(location, folder, sign)
@@ -92,19 +92,6 @@ def fetch_result(location: str, sign: Sign = sign_from_environment) -> JobResult
     with tempfile.TemporaryDirectory(prefix="retuner-result-") as name:
         _fetch_output(location, Path(name), sign)
         return read_result(Path(name))
-
-
-def _node_cache() -> Path:
-    """The folder of the datasets; a dataset there is held against its own manifest alone, so nobody else may fill it.
-
-    Raises PermissionError where somebody else might have.
-    """
-    given = os.environ.get(NODE_CACHE)
-    if not given:
-        return own_folder("retuner")
-    folder = Path(given)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def _is_whole(folder: Path) -> bool:

@@ -38,7 +38,10 @@ def send_one(name: str, subject: str, body: str) -> None:
 
 
 def load_block(name: str) -> Any:
-    """The notification block. Raises UserError where there is none of that type and name."""
+    """The notification block. Raises UserError where there is none of that type and name.
+
+    Raises RetryableError where the API does not give it: whoever tells of a champion must not fail for that.
+    """
     from prefect.blocks.abstract import NotificationBlock
     from prefect.blocks.core import Block
 
@@ -49,6 +52,8 @@ def load_block(name: str) -> Any:
             f"There is no block '{name}': make it in the Prefect UI under Blocks, or correct notify.blocks; "
             "it is the type and the name, such as slack-webhook/our-team."
         ) from None
+    except Exception as error:  # noqa: BLE001 - whatever the API's client raises
+        raise RetryableError(f"The block '{name}' cannot be read from Prefect: {type(error).__name__}.") from None
     if not isinstance(block, NotificationBlock):
         raise UserError(f"The block '{name}' is a {type(block).__name__}, which sends no notifications.")
     return block

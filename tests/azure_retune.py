@@ -38,6 +38,7 @@ class AzureRetune(Retune):
     def azure(self, *arguments: str, trials: int, nodes: int, **groups: Any) -> tuple[str, ...]:
         """Arguments of a search: of the toy recipe unless `groups` say otherwise, random, nothing stopped early."""
         toy = {
+            "model_name": "FAQ_ranker",
             "recipe": "toy_recipe.recorded:recipe",
             "search": {"trials": trials, "sampler": "random", "stopping": "none", "space": FIXED},
         }

@@ -48,7 +48,8 @@ class Retune:
         """Arguments of a small search of the toy recipe: random, nothing stopped early."""
         values = json.dumps({**FIXED, **(space or {})})
         recipe = ("--recipe", "toy_recipe.recorded:recipe", "--sampler", "random", "--stopping", "none")
-        return ("run", *recipe, "--trials", str(trials), "--nodes", "2", "--space", values, *arguments)
+        model = ("--model-name", "FAQ_ranker")  # that of the deployments, which share its lease
+        return ("run", *recipe, *model, "--trials", str(trials), "--nodes", "2", "--space", values, *arguments)
 
     def status(self) -> list[dict[str, Any]]:
         """What `retune status --json` says."""

@@ -55,7 +55,18 @@ def test_every_field_of_the_form_has_title_description_and_place():
         assert (field.get("description") or (group or {}).get("description", "")).endswith("."), name
         assert "position" in field, name
         assert group is None or group["additionalProperties"] is False, name
-    assert form["properties"]["model_name"]["pattern"].startswith("^[A-Za-z]")
+
+
+@pytest.mark.parametrize(("name", "is_valid"), [(None, True), ("churn", True), ("a b", False), ("", False), (3, False)])
+def test_the_form_takes_a_model_name_or_none(name, is_valid):
+    from prefect.utilities.callables import parameter_schema
+    from prefect.utilities.schema_tools.validation import validate
+
+    from flows.retune import retune
+
+    form = complete_form(parameter_schema(retune).model_dump_for_openapi())
+    faults = validate({"model_name": name}, form)
+    assert (faults == []) is is_valid
 
 
 @pytest.mark.parametrize(

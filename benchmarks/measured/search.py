@@ -1,15 +1,17 @@
 """Our search, whole: the flow's own tasks, coordinator, ledger and Dask workers, up to the leaderboard."""
 
+import os
 import threading
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from cli import prefect_process
 from cli.prefect_server import wait_until_settled
 from retuner.parameters import Parameters
 from retuner.parameters.values import parse_parameters
@@ -30,17 +32,13 @@ class _Cpu:
     server: float
 
     @classmethod
-    def now(cls, api: str) -> "_Cpu":
+    def now(cls) -> "_Cpu":
         workers = sum(_cpu_of(child) for child in psutil.Process().children(recursive=True))
-        return cls(time.process_time(), workers, sum(_cpu_of(one) for one in _servers(urlsplit(api).port)))
+        server = prefect_process.find(Path(os.environ["PREFECT_HOME"]))
+        return cls(time.process_time(), workers, 0.0 if server is None else _cpu_of(psutil.Process(server.pid)))
 
     def since(self, before: "_Cpu") -> dict[str, float]:
         return {name: value - getattr(before, name) for name, value in asdict(self).items()}
-
-
-def _servers(port: int | None) -> list[psutil.Process]:
-    command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-len(command) :] == command]
 
 
 def _cpu_of(process: psutil.Process) -> float:
@@ -52,7 +50,7 @@ def _cpu_of(process: psutil.Process) -> float:
 
 
 @flow(name="benchmark-search", persist_result=False)
-def search(parameters: Parameters, home: str, api: str) -> dict[str, Any]:
+def search(parameters: Parameters, home: str) -> dict[str, Any]:
     """What `flows/retune.py` does up to the best trial; wall seconds of the stages, and the trials as they ended."""
     settings = read_settings({"RETUNER_HOME": home})
     with open_workbench(parameters, settings, threading.Event()) as bench:
@@ -64,9 +62,9 @@ def search(parameters: Parameters, home: str, api: str) -> dict[str, Any]:
             clock = time.monotonic()
             scale_up(bench, study, target)
             nodes, scaled = target.nodes, time.monotonic() - clock
-            before, clock = _Cpu.now(api), time.monotonic()
+            before, clock = _Cpu.now(), time.monotonic()
             run_trials(bench, study, target)
-            cpu, ran = _Cpu.now(api).since(before), time.monotonic() - clock
+            cpu, ran = _Cpu.now().since(before), time.monotonic() - clock
             clock = time.monotonic()
             aggregate(bench, study)
             seconds = {"scale": scaled, "trials": ran, "aggregate": time.monotonic() - clock}
@@ -86,7 +84,7 @@ def search(parameters: Parameters, home: str, api: str) -> dict[str, Any]:
 
 def run_search(*, parameters: dict[str, Any], home: str, api: str) -> dict[str, Any]:
     """Run the search and leave when the server at `api` has written all of it, so that it is idle for what follows."""
-    found: dict[str, Any] = search(parse_parameters(parameters), home, api)
+    found: dict[str, Any] = search(parse_parameters(parameters), home)
     wait_until_settled(api, started)
     return found
 
@@ -101,10 +99,10 @@ def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
 
     @flow(name="benchmark-map", persist_result=False)
     def mapped() -> dict[str, Any]:
-        before, clock = _Cpu.now(api), time.monotonic()
+        before, clock = _Cpu.now(), time.monotonic()
         futures = instant.map(range(tasks))
         futures.wait()
-        found = {"seconds": time.monotonic() - clock, "cpu": _Cpu.now(api).since(before)}
+        found = {"seconds": time.monotonic() - clock, "cpu": _Cpu.now().since(before)}
         runs.update(str(future.task_run_id) for future in futures)
         return found
 

@@ -10,10 +10,8 @@ from datetime import datetime
 from heapq import heappop, heappush
 from typing import Any
 
+from retuner.search.entries import RATES, TRIES
 from retuner.search.records import Attempt, StudyRecord, TrialRecord
-
-RATES, TRIES, CLOCK = "rates", "final-tries", "clock"
-"""Entries among a study's stages: its prices, the attempts at its final training, and when its process began."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retuner.data.disk import writing
 from retuner.data.sources import RawData
+from retuner.disk import disk_errors
 from retuner.errors import UserError
 from retuner_training.dataset import MANIFEST, verify
 from retuner_training.errors import InvalidInput
@@ -62,7 +62,7 @@ def build_dataset(raw: RawData, recipe: Recipe, options: Mapping[str, Any], home
             tables, statistics = recipe.prepare(raw.path, options)
         except InvalidInput as error:
             raise UserError(str(error)) from error
-        with writing(root):
+        with disk_errors(f"{root} cannot be written"):
             head = {"recipe": recipe.name, "options": dict(options), "statistics": statistics}
             name = _write(root, tables, head)
             _write_pointer(pointer, name)

@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, urlopen
 
-from retuner.data.disk import writing
+from retuner.disk import disk_errors
 from retuner.errors import RetryableError, UserError
 from retuner_training.errors import InvalidInput
 from retuner_training.recipe import ChecksSource, Recipe
@@ -121,7 +121,7 @@ def _find_files(path: Path, recipe: Recipe) -> tuple[Path, list[Path]]:
 
 
 def _make_sample(recipe: Recipe, folder: Path) -> RawData:
-    with writing(folder):
+    with disk_errors(f"{folder} cannot be written"):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
@@ -155,7 +155,7 @@ def _download(address: str, recipe: Recipe, folder: Path, *, timeout: float, pub
             raise UserError(f"{address} names no file that the recipe '{recipe.name}' reads, such as {forms}.")
         files = {name: address}
     for name, place in files.items():
-        with writing(target):
+        with disk_errors(f"{target} cannot be written"):
             target.mkdir(parents=True, exist_ok=True)
             write_whole(target / name, partial(_receive, place, timeout))
     return _read_in_place(target, recipe, public=public)

@@ -4,9 +4,13 @@ Each group is one parameter of the flow. Every field has a title, a description,
 unknown names are refused.
 """
 
+from typing import Any
+
+from pydantic import model_validator
+
 from retuner.parameters.compute import AzureMlCompute, DaskCompute
 from retuner.parameters.conduct import Event, Gate, Notify, Rule, Start
-from retuner.parameters.fields import TAGS, Group, ModelName, RecipeName, StudyName
+from retuner.parameters.fields import TAGS, GivenModelName, Group, ModelName, RecipeName, StudyName, model_name_of
 from retuner.parameters.places import AzureMlRegistry, BlobStorage, FolderStorage, MlflowRegistry
 from retuner.parameters.study import Budget, Data, FaultyRows, Sampler, Search, Stopping
 
@@ -22,6 +26,7 @@ __all__ = [
     "FaultyRows",
     "FolderStorage",
     "Gate",
+    "GivenModelName",
     "Group",
     "MlflowRegistry",
     "ModelName",
@@ -40,7 +45,7 @@ __all__ = [
 class Parameters(Group):
     """All parameters of the flow `retune`, as a parameter file or the command line gives them."""
 
-    model_name: ModelName = "FAQ_ranker"
+    model_name: ModelName = ""
     recipe: RecipeName = "faq_ranker"
     data: Data = Data()
     search: Search = Search()
@@ -51,3 +56,12 @@ class Parameters(Group):
     gate: Gate = Gate()
     start: Start = Start()
     notify: Notify = Notify()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_model(cls, values: Any) -> Any:
+        """Give the model its recipe's name where nobody named it: the form and the command leave it empty."""
+        if not isinstance(values, dict) or values.get("model_name") is not None:
+            return values
+        recipe = values.get("recipe", cls.model_fields["recipe"].default)
+        return {**values, "model_name": model_name_of(recipe)} if isinstance(recipe, str) else values

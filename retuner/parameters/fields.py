@@ -1,21 +1,24 @@
 """What all groups of parameters share: the closed group, names, and addresses that hold no secret."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_MODELS = {"faq_ranker": "FAQ_ranker", "faq_reference": "FAQ_ranker"}
+"""Models of built-in recipes that are not called like their recipe. These two make models of the same data."""
 TAGS = ("target", "kind")
 """Fields with one value, which tell the members of a union apart."""
 
-ModelName = Annotated[
-    str,
-    Field(
-        title="Model name",
-        pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$",
-        description="Name of the model in the registry; one flow run at a time works on it.",
-    ),
-]
+_MODEL_NAME = Field(
+    title="Model name",
+    pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+    description="Name of the model in the registry; one flow run at a time works on it. Empty takes the recipe's.",
+)
+ModelName = Annotated[str, _MODEL_NAME]
+GivenModelName = Annotated[str | None, _MODEL_NAME]
+"""As a person gives it, or leaves it to the recipe."""
 RecipeName = Annotated[
     str,
     Field(
@@ -39,6 +42,17 @@ def without_secret(address: str) -> str:
     if parts.query or parts.fragment or parts.password:
         raise ValueError("it holds a query or a password, and parameters are shown to everybody: give it without")
     return address
+
+
+def model_name_of(recipe: str) -> str:
+    """What models of a recipe are called where nobody says it: `my_package_my_module` for one of a person's own.
+
+    Its text alone decides: a form must not import somebody's code.
+    """
+    if recipe in _MODELS:
+        return _MODELS[recipe]
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", recipe.removesuffix(":recipe")).strip("_")
+    return (plain if plain[:1].isalpha() else f"model_{plain}")[:64]
 
 
 class Group(BaseModel):

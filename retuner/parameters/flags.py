@@ -28,9 +28,10 @@ def flag_of(path: str) -> str:
 
 def command_of(parameters: Parameters) -> str:
     """The shell command that starts a retune with these parameters; what is the default is left out."""
-    words = ["retune", "run"]
+    words, defaults = ["retune", "run"], Parameters(recipe=parameters.recipe)
     for name, info in Parameters.model_fields.items():
-        value, default = getattr(parameters, name), info.get_default(call_default_factory=True)
+        value = getattr(parameters, name)
+        default = info.default if name == "recipe" else getattr(defaults, name)
         if isinstance(value, Group):
             words += _group_flags(name, value, is_default=type(value) is type(default))
         elif value != default:

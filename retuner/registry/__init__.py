@@ -22,5 +22,8 @@ def open_registry(
 
         return AzureMlRegistry(workspace_of(parameters), sign_in=sign_in)
     from retuner.registry.mlflow import MlflowRegistry
+    from retuner.registry.mlflow_database import database_file
 
-    return MlflowRegistry(parameters.tracking_uri or settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
+    uri = parameters.tracking_uri or settings.mlflow_uri
+    # beside a SQLite file, wherever that is: who shares the file shares the models
+    return MlflowRegistry(uri, artifact_root=settings.mlflow_artifacts if database_file(uri) is None else None)

@@ -32,7 +32,8 @@ class MlflowRegistry:
     """Model versions in the MLflow at `tracking_uri`; a SQLite file is created where there is none.
 
     `artifact_root` is the folder for the files of the versions, by default `artifacts` beside the SQLite file.
-    A tracking server (http) decides for itself where files go.
+    A tracking server (http) decides for itself where files go, and an experiment of the model's name that is there
+    already says where those of its model go.
     """
 
     def __init__(self, tracking_uri: str, *, artifact_root: Path | None = None) -> None:

@@ -12,10 +12,12 @@ from retuner.cost.words import PARTS, price_line
 from retuner.errors import UserError
 from retuner.parameters.flags import command_of
 from retuner.parameters.values import parse_parameters
+from retuner.search.entries import ALL_TRIALS, FINAL, MADE_WITH, MODEL, SEARCH
 from retuner.search.failures import FailureClass, failure_classes
 from retuner.search.ledger import Ledger
 from retuner.search.records import StudyRecord, TrialRecord, best_trial, is_scored, ranked
 from retuner.search.view import Phase, StudyView
+from retuner.storage.names import dataset_folder, evaluation_file
 from retuner.storage.store import Store
 from retuner_training.dataset import MANIFEST
 
@@ -106,6 +108,18 @@ class Contents:
         return self.view.study
 
     @property
+    def registered(self) -> str | None:
+        """The address of the model in the registry; None where the study made no champion."""
+        model: Mapping[str, str] = self.study.stages.get(MODEL, {})
+        return model.get("uri")
+
+    @property
+    def limit(self) -> str | None:
+        """What ended the search before all its trials were tried; None where nothing did."""
+        ended_by = self.study.stages.get(SEARCH, {}).get("ended_by", ALL_TRIALS)
+        return None if ended_by == ALL_TRIALS else str(ended_by)
+
+    @property
     def compared(self) -> Sequence[Mapping[str, Any]]:
         """Every metric of challenger and champion; empty where there was no champion."""
         found: Sequence[Mapping[str, Any]] = self.evaluation.get("decision", {}).get("metrics", ())
@@ -125,8 +139,8 @@ def gather(view: StudyView, ledger: Ledger, store: Store) -> Contents:
     if not trials:
         raise UserError(f"The study {study.name} has no trial yet, so there is nothing to report: see retune watch.")
     best = best_trial(trials, study.identity.direction)
-    evaluation = read_json(store, f"evaluations/{study.name}.json") or {}
-    made_with = study.stages.get("made_with", {})
+    evaluation = read_json(store, evaluation_file(study.name)) or {}
+    made_with = study.stages.get(MADE_WITH, {})
     return Contents(
         view=view,
         trials=tuple(_in_order(trials, study)),
@@ -173,7 +187,7 @@ def _headline(view: StudyView, evaluation: Mapping[str, Any]) -> str:
 
 def _results(study: StudyRecord, best: TrialRecord | None, evaluation: Mapping[str, Any]) -> tuple[Result, ...]:
     """The metrics in the order in which the models gave them; empty where no model has any."""
-    final = study.stages.get("final", {})
+    final = study.stages.get(FINAL, {})
     tested = evaluation.get("metrics", {})
     searched = best.metrics if best else {}
     return tuple(
@@ -194,7 +208,7 @@ def _estimate(metric: str, means: Mapping[str, float], errors: Mapping[str, floa
 
 
 def _tuned(study: StudyRecord, best: TrialRecord | None) -> tuple[Tuned, ...]:
-    final = study.stages.get("final", {}).get("parameters", {})
+    final = study.stages.get(FINAL, {}).get("parameters", {})
     searched = best.parameters if best else {}
     names = [*study.identity.space, *(name for name in final if name not in study.identity.space)]
     return tuple(
@@ -231,12 +245,12 @@ def _statistics(study: StudyRecord, ledger: Ledger, store: Store) -> Statistics:
     name = study.identity.dataset
     before = [one.study for one in ledger.studies(study.model_name) if one.study.created < study.created]
     last = before[0] if before else None
-    manifest = read_json(store, f"datasets/{name}/{MANIFEST}")
+    manifest = read_json(store, f"{dataset_folder(name)}/{MANIFEST}")
     last_name = last.identity.dataset if last else None
     if manifest is None:
         problem = f"The dataset {name} is no longer in the store, so that nothing can be said about it."
         return Statistics(name, (), last.name if last else None, last_name, problem)
-    then = read_json(store, f"datasets/{last_name}/{MANIFEST}") if last_name else None
+    then = read_json(store, f"{dataset_folder(last_name)}/{MANIFEST}") if last_name else None
     figures, earlier = flatten(manifest["statistics"]), flatten((then or {}).get("statistics", {}))
     rows = tuple((figure, figures.get(figure), earlier.get(figure)) for figure in {**figures, **earlier})
     return Statistics(name, rows, last.name if last else None, last_name)

@@ -1,13 +1,13 @@
 """What a search may use up, and when it counts as failed."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 
 from retuner.cost.purse import Purse
 from retuner.errors import UserError
-from retuner.search.records import TrialRecord, failure_class
+from retuner.search.failures import failure_classes
+from retuner.search.records import TrialRecord, count_states
 from retuner.search.states import TrialState
 
 FAILURES_PER_NODE = 3
@@ -57,10 +57,10 @@ class SearchBudget:
         return trial if self.purse is None else self.purse.account(trial)
 
 
-def check_success(
-    study: str, states: Mapping[TrialState, int], failures: Iterable[str], *, budget: SearchBudget
-) -> None:
-    """Raise UserError with the most common reason where too few trials succeeded. `failures` are their messages."""
+def check_success(study: str, trials: Iterable[TrialRecord], *, budget: SearchBudget) -> None:
+    """Raise UserError with the most common reason where too few of the study's trials succeeded."""
+    trials = list(trials)
+    states = count_states(trials)
     failed = states.get(TrialState.FAILED, 0)
     succeeded = states.get(TrialState.COMPLETED, 0) + states.get(TrialState.PRUNED, 0)
     ended = failed + succeeded
@@ -71,17 +71,9 @@ def check_success(
         )
     if succeeded and succeeded >= budget.min_success_ratio * ended:
         return
+    most, *_ = failure_classes(trial for trial in trials if trial.state is TrialState.FAILED)
     raise UserError(
         f"The study {study} failed: {failed} of {ended} trials failed, and at least a share of "
         f"{budget.min_success_ratio:g} must succeed: lower budget.min_success_ratio, or see: retune status {study}. "
-        f"{_most_common(list(failures))}"
+        f"Most common reason ({most.count} times): {most.attempt.reason}"
     )
-
-
-def _most_common(failures: list[str]) -> str:
-    if not failures:
-        return "No reason was given."
-    kinds = Counter(failure_class(message) for message in failures)
-    kind, count = kinds.most_common(1)[0]
-    example = next(message for message in failures if failure_class(message) == kind)
-    return f"Most common reason ({count} times): {example}"

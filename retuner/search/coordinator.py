@@ -21,6 +21,7 @@ from retuner.errors import RetryableError, RetunerError, UserError
 from retuner.search.board import NoticeBoard
 from retuner.search.budget import FAILURES_PER_NODE, SearchBudget, check_success
 from retuner.search.draws import planned_trials
+from retuner.search.entries import ALL_TRIALS, SEARCH
 from retuner.search.failures import keep_last_words
 from retuner.search.ledger import Ledger
 from retuner.search.patience import Pace, Patience
@@ -358,13 +359,14 @@ class Coordinator:
         """Say in the ledger how the search ended, unless it was stopped."""
         if self._closing in ("stopped", "done"):
             return
+        trials = self._ledger.trials(self._name)
         try:
-            check_success(self._name, self._scores.states, self._scores.failures, budget=self._budget)
+            check_success(self._name, trials, budget=self._budget)
         except UserError as error:
             self._ledger.update_study(self._name, state=StudyState.FAILED, message=str(error))
             raise
-        stage = {"trials": self._budget.trials, "ended_by": self._closing or "trials", **self._scores.best()}
-        self._ledger.write_stage(self._name, "search", stage)
+        stage = {"trials": self._budget.trials, "ended_by": self._closing or ALL_TRIALS, **self._scores.best()}
+        self._ledger.write_stage(self._name, SEARCH, stage)
 
 
 _Closing = Literal["stopped", "minutes", "cost", "failing", "done"]
@@ -378,7 +380,7 @@ _CLOSING_WORDS = {
 
 def _is_searched(study: StudyRecord, budget: SearchBudget) -> bool:
     """Whether an earlier process finished the search of at least as many trials."""
-    stage = study.stages.get("search")
+    stage = study.stages.get(SEARCH)
     return stage is not None and stage["trials"] >= budget.trials
 
 

@@ -60,7 +60,6 @@ class _Reader:
         self._study: StudyRecord | None = None
 
     def read(self) -> StudyView:
-
         study = self._ledger.study(self._name)
         alive = is_alive(study, self._ledger, self._settings)
         if self._study is None or study.updated != self._study.updated:

@@ -51,18 +51,20 @@ def hold_lease(
 
 
 def is_held(model_name: str, settings: Settings) -> bool:
-    """Whether a process works on the model now."""
+    """Whether a process works on the model now. Raises UserError where this one may not look."""
     if _is_postgresql(settings):
         with _connection(settings) as connection:
             return _advisory_holder(connection, model_name) is not None
     path = _lock_file(model_name, settings)
-    if not path.exists():
-        return False
     try:
+        if not path.exists():
+            return False
         with FileLock(path, blocking=False, fallback_to_soft=False):
             return False
     except Timeout:
         return True
+    except OSError as error:
+        raise _unusable(path, error) from error
 
 
 def _is_postgresql(settings: Settings) -> bool:
@@ -96,6 +98,10 @@ def _lock_file(model_name: str, settings: Settings) -> Path:
     return folder / "leases" / f"{model_name}.lock"
 
 
+def _unusable(path: Path, error: OSError) -> UserError:
+    return UserError(f"The lease {path} cannot be taken ({error.strerror}): check RETUNER_HOME and your rights in it.")
+
+
 @contextmanager
 def _file_lock(model_name: str, settings: Settings, wait_seconds: float, stop: threading.Event) -> Iterator[None]:
     path = _lock_file(model_name, settings)
@@ -107,7 +113,7 @@ def _file_lock(model_name: str, settings: Settings, wait_seconds: float, stop: t
         _check_stop(model_name, stop)
         raise _refusal(model_name, _file_holder(path)) from None
     except OSError as error:
-        raise UserError(f"The lease {path} cannot be taken ({error.strerror}): check RETUNER_HOME.") from error
+        raise _unusable(path, error) from error
     note = path.with_suffix(".json")
     try:
         note.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now().isoformat()}))

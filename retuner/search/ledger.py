@@ -10,8 +10,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, Table, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, Row, Select, Table, TextClause, bindparam, func, select, text, update
 
 from retuner.errors import UserError
 from retuner.search.records import (
@@ -171,11 +170,17 @@ class Ledger:
 _TOUCH = update(STUDIES).where(STUDIES.c.name == bindparam("study")).values(updated=bindparam("now"))
 
 
-def _upsert(engine: Engine, table: Table) -> Any:
-    insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
+def _upsert(engine: Engine, table: Table) -> TextClause:
+    """As text: what the dialects' `insert().on_conflict_do_update()` makes is compiled anew at each write."""
+    quote = engine.dialect.identifier_preparer.quote
+    names = {column.name: quote(column.name) for column in table.columns}
+    keys = [names[column.name] for column in table.primary_key]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names.values() if name not in keys)
+    statement = text(
+        f"INSERT INTO {quote(table.name)} ({', '.join(names.values())}) VALUES (:{', :'.join(names)}) "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+    )
+    return statement.bindparams(*(bindparam(column.name, type_=column.type) for column in table.columns))
 
 
 def _newest_first(model_name: str | None) -> Select[Any]:

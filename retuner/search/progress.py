@@ -9,6 +9,8 @@ from typing import Any
 from retuner.search.records import TrialRecord, counters, is_better, is_scored, place
 from retuner.search.states import Direction, TrialState
 
+FAILURES = 5
+"""Messages of failed trials that are kept: the latest."""
 LEADERS = 20
 """Trials that the running leaderboard holds, however many there are."""
 
@@ -45,7 +47,7 @@ class Scores:
     def __init__(self, study: str, *, planned: int, direction: Direction) -> None:
         self.planned = planned
         self.states: Counter[TrialState] = Counter()
-        self.failures: list[str] = []
+        self._failures: deque[str] = deque(maxlen=FAILURES)
         self._study = study
         self._direction = direction
         self._best: TrialRecord | None = None
@@ -57,7 +59,7 @@ class Scores:
             self.states[before.state] -= 1
         self.states[after.state] += 1
         if after.state is TrialState.FAILED:
-            self.failures.append(after.message or "unknown")
+            self._failures.append(after.message or "unknown")
         if is_scored(after):
             insort(self._leaders, after, key=lambda trial: place(trial, self._direction))
             del self._leaders[LEADERS:]
@@ -82,7 +84,7 @@ class Scores:
             best_value=best.value if best else None,
             best_parameters=dict(best.parameters) if best else None,
             seconds=seconds,
-            failures=tuple(deque(self.failures, maxlen=5)),
+            failures=tuple(self._failures),
             stopped=stopped,
             leaders=tuple(self._leaders),
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 from retuner.errors import UserError
 from retuner.search.draws import Draw, grid_draw, qmc_draw, random_draw
+from retuner.search.entries import WARM_START
 from retuner.search.space import Space
 from retuner.search.states import Direction, TrialState
 from retuner.search.stopping import MedianRule
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 REDUCTION_FACTOR = 3
 """ASHA keeps the best third at each rung."""
-WARM_START = "warm_start"
-"""The entry among a study's stages that holds the hyperparameters to be asked first."""
 
 _DRAWS: dict[str, Callable[[Space, int], Draw]] = {"random": random_draw, "qmc": qmc_draw, "grid": grid_draw}
 

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from retuner.cost.spending import CLOCK, study_rates, study_usage
+from retuner.cost.spending import study_rates, study_usage
 from retuner.search.draws import planned_trials
-from retuner.search.progress import Progress, Scores
+from retuner.search.entries import CLOCK, FINAL, PLAN, SEARCH
+from retuner.search.progress import FAILURES, Progress, Scores
 from retuner.search.records import Attempt, StudyRecord, TrialRecord
 from retuner.search.states import StudyState, TrialState
 
-FAILURES = 5
-"""Latest failures that are shown."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -90,7 +89,7 @@ class StudyView:
     @property
     def plan(self) -> dict[str, Any] | None:
         """What it was expected to take, as `retune plan --json` says it."""
-        return self.study.stages.get("plan")
+        return self.study.stages.get(PLAN)
 
     @property
     def metric(self) -> str:
@@ -164,10 +163,10 @@ def _phase(study: StudyRecord, *, alive: bool) -> Phase:
     if not alive:
         return Phase.INTERRUPTED
     # a study that was resumed for more trials has the stages of its first end already
-    searched = study.stages.get("search", {}).get("trials", 0) >= study.trials
+    searched = study.stages.get(SEARCH, {}).get("trials", 0) >= study.trials
     if not searched:
         return Phase.SEARCHING
-    return Phase.EVALUATING if "final" in study.stages else Phase.RETRAINING
+    return Phase.EVALUATING if FINAL in study.stages else Phase.RETRAINING
 
 
 def _started_at(trial: TrialRecord) -> datetime | None:

@@ -7,14 +7,12 @@ from typing import Any
 
 from retuner.cost.limits import limits, rates
 from retuner.cost.purse import Purse
-from retuner.cost.spending import CLOCK, TRIES, Rates, final_tries, study_rates, study_usage
+from retuner.cost.spending import Rates, final_tries, study_rates, study_usage
 from retuner.errors import UserError
+from retuner.search.entries import CLOCK, COST, PLAN, SEARCH, TRIES
 from retuner.search.records import StudyRecord, TrialRecord, count_states, counters, node_seconds, now
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
-
-PLAN, COST = "plan", "cost"
-"""Entries among a study's stages: the plan with which it was opened, and what it has cost."""
 
 
 def worked_before(study: StudyRecord, trials: Iterable[TrialRecord]) -> float:
@@ -144,7 +142,7 @@ def settle(bench: Workbench, study: Study) -> Costs:
 
 
 def _ended_early(bench: Workbench, record: StudyRecord, trials: list[TrialRecord]) -> str | None:
-    stage, budget = record.stages.get("search", {}), bench.parameters.budget
+    stage, budget = record.stages.get(SEARCH, {}), bench.parameters.budget
     causes = {"minutes": ("max_minutes", budget.max_minutes), "cost": ("max_cost", budget.max_cost)}
     cause = causes.get(stage.get("ended_by", ""))
     if cause is None:

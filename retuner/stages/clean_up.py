@@ -12,6 +12,7 @@ from retuner.errors import UserError
 from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.parameters.values import parse_parameters
+from retuner.search.entries import CLEANED
 from retuner.search.lease import hold_lease, is_held
 from retuner.search.ledger import Ledger
 from retuner.search.records import StudyRecord, now
@@ -20,7 +21,6 @@ from retuner.search.transitions import set_aside
 from retuner.settings import Settings
 from retuner.stages.search import GIVEN_BACK, KEPT
 
-STAGE = "clean_up"
 _LIVE = (TrialState.ASKED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.LOST)
 _SAME_WRITE = timedelta(seconds=5)
 FindIdentity = Callable[[DaskCompute | AzureMlCompute], AzureMlIdentity | None]
@@ -66,24 +66,32 @@ def _is_clean(study: StudyRecord) -> bool:
     """Whether it has given all back; an open one must have been cleaned up too, and nobody have worked on it since."""
     if study.state is not StudyState.OPEN:
         return KEPT not in study.target or study.target.get(GIVEN_BACK, False)
-    done = study.stages.get(STAGE)
+    done = study.stages.get(CLEANED)
     return done is not None and study.updated - datetime.fromisoformat(done["at"]) < _SAME_WRITE
 
 
 def _clean_up(study: StudyRecord, ledger: Ledger, settings: Settings, find_identity: FindIdentity) -> LeftBehind | None:
     """None where somebody works on the model, or where nothing was left."""
-    if is_held(study.model_name, settings):
+    if _is_at_work(study.model_name, settings):
         return None
     with ExitStack() as held:
         try:
             held.enter_context(hold_lease(study.model_name, settings))
             study = ledger.study(study.name)  # a flow run may have worked on it since it was listed
         except UserError as error:
-            if is_held(study.model_name, settings):
+            if _is_at_work(study.model_name, settings):
                 return None  # somebody has just begun to work on it
             fault = f"it cannot be cleaned up yet: {redact(str(error))}"
             return LeftBehind(study.name, jobs=0, trials=0, fault=fault, is_open=study.state is StudyState.OPEN)
         return None if _is_clean(study) else _clean_up_alone(study, ledger, settings, find_identity)
+
+
+def _is_at_work(model_name: str, settings: Settings) -> bool:
+    """Whether somebody holds the model's lease; where that cannot be seen, the study's own fault will say why."""
+    try:
+        return is_held(model_name, settings)
+    except UserError:
+        return False
 
 
 def _clean_up_alone(
@@ -100,7 +108,7 @@ def _clean_up_alone(
     ledger.write_trials(study.name, [set_aside(trial, "its flow run ended without a word") for trial in live])
     left = LeftBehind(study.name, jobs=jobs, trials=len(live), fault=fault, is_open=study.state is StudyState.OPEN)
     if fault is None:
-        ledger.write_stage(study.name, STAGE, {"at": now().isoformat(), "jobs": jobs, "trials": len(live)})
+        ledger.write_stage(study.name, CLEANED, {"at": now().isoformat(), "jobs": jobs, "trials": len(live)})
     return left if jobs or live or fault else None
 
 

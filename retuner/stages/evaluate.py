@@ -25,6 +25,7 @@ from retuner.logs import redact
 from retuner.registry.registry import ModelVersion
 from retuner.registry.version_record import MODEL, SEEN, SIGNATURE, SNAPSHOT
 from retuner.stages.study import Study
+from retuner.storage.names import evaluation_file, job_folder
 from retuner.workbench import Workbench
 from retuner_training.job import Job
 from retuner_training.result import MISTAKES, RESULT, SCORES
@@ -101,7 +102,7 @@ def write_evaluation(bench: Workbench, study: Study, evaluation: Evaluation) -> 
     document = {name: value for name, value in vars(evaluation).items() if name != "folder"}
     file = bench.scratch / "evaluation.json"
     file.write_text(json.dumps(document, indent=1))
-    bench.store.put(file, _stored(study.name))
+    bench.store.put(file, evaluation_file(study.name))
 
 
 def collect_challenger(bench: Workbench, study: Study, job: str) -> Path:
@@ -110,7 +111,7 @@ def collect_challenger(bench: Workbench, study: Study, job: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in (MODEL, SEEN):
-        bench.store.get(f"jobs/{study.name}/{job}/{name}", folder / name)
+        bench.store.get(f"{job_folder(study.name, job)}/{name}", folder / name)
     shutil.copyfile(study.snapshot.path, folder / SNAPSHOT)
     (folder / SIGNATURE).write_text(json.dumps(bench.recipe.signature(study.dataset.statistics)))
     return folder
@@ -121,10 +122,10 @@ def earlier_evaluation(bench: Workbench, study: str, job: str, champion: ModelVe
 
     Where that model is the champion by now, the comparison is what made it so, and stays as it is.
     """
-    if not bench.store.exists(_stored(study)):
+    if not bench.store.exists(evaluation_file(study)):
         return None
     file = bench.scratch / "earlier.json"
-    bench.store.get(_stored(study), file)
+    bench.store.get(evaluation_file(study), file)
     document: dict[str, Any] = json.loads(file.read_text())
     if document.get("job") != job:
         return None
@@ -133,10 +134,6 @@ def earlier_evaluation(bench: Workbench, study: str, job: str, champion: ModelVe
     compared = (document["champion"], document["champion_key"], document["decision"]["gate"])
     gate = bench.parameters.gate.model_dump(mode="json")
     return document if compared == (champion and champion.version, champion and champion.key, gate) else None
-
-
-def _stored(study: str) -> str:
-    return f"evaluations/{study}.json"
 
 
 def _decide(

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 from retuner.cost.plan import Plan
 from retuner.cost.planning import Sources, Told, make_plan
-from retuner.cost.spending import CLOCK, RATES
 from retuner.cost.workspace import WorkspaceFacts
 from retuner.parameters import AzureMlCompute
-from retuner.stages.budget import PLAN, worked_before
+from retuner.search.entries import CLOCK, PLAN, RATES
+from retuner.stages.budget import worked_before
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 

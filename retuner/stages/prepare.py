@@ -5,6 +5,7 @@ from pathlib import Path
 from retuner.data.dataset import Dataset, build_dataset
 from retuner.data.options import dataset_options
 from retuner.data.sources import fetch
+from retuner.storage.names import dataset_folder
 from retuner.workbench import Workbench
 from retuner_training.dataset import MANIFEST
 
@@ -25,4 +26,4 @@ def files_to_store(dataset: Dataset) -> list[Path]:
 def store_file(bench: Workbench, dataset: Dataset, file: Path) -> None:
     """Put one file of the dataset into the store; nothing is sent where it is there already."""
     bench.check_stop()
-    bench.store.put(file, f"datasets/{dataset.name}/{file.name}")
+    bench.store.put(file, f"{dataset_folder(dataset.name)}/{file.name}")

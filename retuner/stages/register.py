@@ -1,13 +1,11 @@
 """Stage 6: register the challenger and make it the champion, where the gate said so."""
 
 from retuner.registry.registry import Metadata, ModelVersion
+from retuner.search.entries import FINAL, MODEL
 from retuner.search.states import StudyState
 from retuner.stages.evaluate import Evaluation
-from retuner.stages.retrain import FINAL
 from retuner.stages.study import Study, git_commit
 from retuner.workbench import Workbench
-
-STAGE = "model"
 
 
 def register_winner(bench: Workbench, study: Study, evaluation: Evaluation) -> ModelVersion | None:
@@ -17,7 +15,7 @@ def register_winner(bench: Workbench, study: Study, evaluation: Evaluation) -> M
         name = bench.parameters.model_name
         version = bench.registry.register(name, evaluation.folder, _metadata(bench, study, evaluation), evaluation.job)
         bench.registry.set_champion(name, version.version)
-        bench.ledger.write_stage(study.name, STAGE, {"version": version.version, "uri": version.uri})
+        bench.ledger.write_stage(study.name, MODEL, {"version": version.version, "uri": version.uri})
     bench.ledger.update_study(study.name, state=StudyState.FINISHED, message=evaluation.reason)
     return version
 

@@ -7,6 +7,7 @@ from retuner.report import make_report
 from retuner.search.follow import look
 from retuner.search.ledger import Ledger
 from retuner.settings import Settings
+from retuner.storage.names import report_file
 from retuner.storage.store import Store
 
 
@@ -16,14 +17,9 @@ def store_report(study: str, ledger: Ledger, store: Store, settings: Settings) -
     Raises UserError where the study is unknown or has no trial yet.
     """
     page = make_report(look(ledger, study, settings), ledger, store)
-    name = report_name(study)
+    name = report_file(study)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.html"
         file.write_text(page, encoding="utf-8")
         store.put(file, name)
     return store.location(name), page
-
-
-def report_name(study: str) -> str:
-    """Where the report lies in the store."""
-    return f"reports/{study}.html"

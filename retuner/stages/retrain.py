@@ -7,16 +7,15 @@ from typing import Any
 from retuner.compute.target import ComputeTarget
 from retuner.compute.waiting import run_job_to_end
 from retuner.errors import RetryableError, TrialFailed
+from retuner.search.entries import ATTEMPT, FINAL
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState
 from retuner.stages.budget import FinalTries, final_seconds
 from retuner.stages.study import Study, training_job
+from retuner.storage.names import job_folder
 from retuner.workbench import Workbench
 from retuner_training.job import Job, JobResult
 from retuner_training.result import MODEL, RESULT, SEEN, read_result
-
-FINAL = "final"
-ATTEMPT = "final-attempt"
 
 
 def retrain_best(bench: Workbench, study: Study, target: ComputeTarget, best: TrialRecord) -> str:
@@ -90,7 +89,7 @@ def _find_result(bench: Workbench, study: Study, stem: str) -> JobResult | None:
     # by name, not by a listing of the store: the right to read alone suffices
     tried = [f"{stem}{attempt}" for attempt in range(1, _noted_attempt(bench, study, stem) + 1)]
     for job in sorted(tried, key=lambda job: job != done):
-        result = _read_whole(bench, f"jobs/{study.name}/{job}")
+        result = _read_whole(bench, job_folder(study.name, job))
         if result is not None:
             return result
     return None

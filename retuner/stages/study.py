@@ -11,20 +11,19 @@ from retuner.cost.limits import limits
 from retuner.data.dataset import Dataset
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute, DaskCompute
+from retuner.search.entries import MADE_WITH, WARM_START
 from retuner.search.records import StudyIdentity, StudyRecord
 from retuner.search.space import Space, validate_space
 from retuner.search.states import StudyState
-from retuner.search.study import WARM_START
 from retuner.search.warm_start import earlier_bests
 from retuner.settings import CHECKOUT
+from retuner.storage.names import dataset_folder, job_folder
 from retuner.workbench import Workbench
 from retuner_training.errors import InvalidInput
 from retuner_training.job import Job
 from retuner_training.recipe import load_recipe
 from retuner_training.versions import library_versions
 
-MADE_WITH = "made_with"
-"""The entry among a study's stages that holds the commit and the versions it was opened with."""
 _OURS = ("retuner", "prefect", "optuna", "distributed")
 
 
@@ -111,8 +110,8 @@ def training_job(bench: Workbench, study: Study, name: str, parameters: dict[str
         study=study.name,
         recipe=bench.parameters.recipe,
         parameters=parameters,
-        dataset=bench.store.location(f"datasets/{study.dataset.name}"),
-        output=bench.store.location(f"jobs/{study.name}/{name}"),
+        dataset=bench.store.location(dataset_folder(study.dataset.name)),
+        output=bench.store.location(job_folder(study.name, name)),
         threads=_threads(bench.parameters.compute),
         seed=bench.parameters.search.seed,
         seconds=limits(bench.parameters.budget).trial,

@@ -2,9 +2,9 @@
 
 from retuner.compute.snapshot import make_snapshot
 from retuner.data.dataset import Dataset
+from retuner.search.entries import FINAL
 from retuner.search.states import StudyState
 from retuner.stages.evaluate import earlier_evaluation, find_champion
-from retuner.stages.retrain import FINAL
 from retuner.stages.study import study_identity
 from retuner.workbench import Workbench
 

@@ -19,13 +19,13 @@ from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings
 
+from retuner.disk import disk_errors
 from retuner.errors import RetryableError, UserError
 from retuner.parameters import BlobStorage
 from retuner.storage.blob_client import MEGABYTE, black_out_logs, client_options
 from retuner.storage.blob_errors import ask, has_code
 from retuner.storage.blob_signing import Right, Signatures, find_place, open_signatures
 from retuner.storage.credentials import BlobCredentials, Identity
-from retuner.storage.disk import disk_errors
 from retuner.storage.names import check_name
 from retuner.storage.sas import Place
 from retuner_training.dataset import MANIFEST

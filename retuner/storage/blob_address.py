@@ -9,9 +9,9 @@ from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
+from retuner.disk import disk_errors
 from retuner.storage.blob_client import black_out_logs, client_options
 from retuner.storage.blob_errors import ask, has_code
-from retuner.storage.disk import disk_errors
 
 
 def send(file: Path, address: str, *, what: str) -> None:

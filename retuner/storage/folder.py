@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retuner.disk import disk_errors
 from retuner.errors import UserError
-from retuner.storage.disk import disk_errors
 from retuner.storage.names import check_name
 from retuner_training.result import sha256_of, write_whole
 

@@ -66,4 +66,4 @@ def test_a_ledger_that_fails_once_the_champion_is_registered_undoes_nothing(stat
     assert (document["model"]["champion"], document["trials"]["completed"], document["report"]) == (True, 2, None)
     assert document["cost"]["actual"]["total"]["node_hours"] > 0
     # the server's automations of other tests may use the same block
-    assert hook.subjects().count("retuner: FAQ_ranker version 1 is the champion") == 1
+    assert hook.subjects().count("retuner: toy_recipe_recorded version 1 is the champion") == 1

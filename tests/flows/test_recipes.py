@@ -58,12 +58,13 @@ def test_the_recipe_of_the_page_is_tuned_as_it_stands(retune):
     (package / "my_module.py").write_text(code)
     (package / "requirements.txt").write_text("scikit-learn  # what it imports\n")
     retune.environment["PYTHONPATH"] += f":{retune.folder}"
-    recipe = ("--recipe", "my_package.my_module:recipe", "--model-name", "flowers")
+    recipe = ("--recipe", "my_package.my_module:recipe")
 
     document = run(retune, *recipe)
     assert document["trials"]["completed"] == 3
     assert document["test"]["accuracy"] > 0.8
-    answer = retune("ask", "--model-name", "flowers", "5.1,3.5,1.4,0.2", "--top", "1")
+    assert document["model"]["name"] == "my_package_my_module"
+    answer = retune("ask", "--model-name", document["model"]["name"], "5.1,3.5,1.4,0.2", "--top", "1")
     assert answer.stdout.startswith("1. 0  ("), answer.stderr
 
     refused = retune("run", *recipe, "--data-options", '{"colour": "red"}')

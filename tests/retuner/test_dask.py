@@ -1,208 +1,46 @@
-"""What is particular to Dask: other people's workers, their packages, their folders and their silence."""
+"""What is particular to Dask: embedded workers, schedulers that go away, and trainings that take too long."""
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from compute_backends import PACKAGES, EmbeddedDask, scheduler, worker
-from toy_recipe import write_dataset
+from compute_backends import scheduler, worker
+from dask_bench import (
+    LIMIT_SECONDS,
+    address,
+    dataset,
+    elsewhere,
+    has_reported,
+    open_target,
+    snapshot,
+    toy_job,
+    wait,
+    wait_through_silence,
+)
 
 from retuner.compute import check_target, dask_cluster
 from retuner.compute import dask as dask_target
 from retuner.compute.dask import DaskTarget
 from retuner.compute.dask_address import until_stopped
-from retuner.compute.snapshot import make_snapshot
 from retuner.compute.target import JobState
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner.parameters import DaskCompute
 from retuner.search.records import Attempt, TrialRecord, now
 from retuner.search.states import TrialState
 from retuner.search.transitions import finish
-from retuner_training.job import Job
 
-LIMIT_SECONDS = 30
+__all__ = ["address", "dataset", "elsewhere", "open_target", "snapshot"]
+
 TESTS = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A scheduler that the tests give workers to, one after the other."""
-    with scheduler(tmp_path_factory.mktemp("scheduler")) as address:
-        yield address
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    return write_dataset(tmp_path / "dataset")
-
-
-@pytest.fixture
-def snapshot(tmp_path):
-    return make_snapshot("toy_recipe:recipe", tmp_path / "snapshots")
-
-
-@pytest.fixture
-def elsewhere(tmp_path):
-    """Working directory and home of the cluster that is not ours."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def open_target(tmp_path):
-    """Opens targets, and closes them at the end of the test."""
-    opened = []
-
-    def open_one(snapshot, address=None):
-        backend = EmbeddedDask()
-        backend.address = address
-        opened.append(backend.target(snapshot, tmp_path))
-        return opened[-1]
-
-    yield open_one
-    for target in opened:
-        target.close()
-
-
-def toy_job(dataset, name="s-t0001-a1", recipe="toy_recipe:recipe", output=None, **parameters):
-    folder = dataset.parent / "jobs" / name if output is None else output
-    parameters["record"] = str(dataset.parent / f"{name}.record")
-    return Job(name, "s", recipe, parameters, str(dataset), str(folder))
-
-
-def wait(target, job, until=lambda status: status.state.is_finished()):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        status = target.poll({job.name: 0})[job.name]
-        if until(status):
-            return status
-        time.sleep(0.02)
-    raise TimeoutError(f"{job.name} is {status}")
-
-
-def wait_through_silence(target, job):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            return wait(target, job)
-        except RetryableError:
-            time.sleep(0.1)
-    raise TimeoutError(job.name)
-
-
-def has_reported(status):
-    return bool(status.reports)
-
-
-def folder_of_worker(elsewhere):
-    """The local directory of the one worker that was started there."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not (found := list(elsewhere.glob("dask-scratch-space/worker-*/"))):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    (folder,) = [folder for folder in found if folder.is_dir()]
-    return folder
-
-
-def test_a_worker_needs_no_retuner_and_trains_with_the_shipped_code(open_target, snapshot, dataset, address, elsewhere):
-    with worker(address, elsewhere):
-        target = open_target(snapshot, address)
-        target.scale(0, 1)
-        job = toy_job(dataset)
-        target.submit(job)
-        assert wait(target, job).state is JobState.COMPLETED
-        shipped = f"retuner-{snapshot.hash}/retuner_training/__init__.py"
-        assert target.log_tail(job.name).endswith(f"{shipped}; retuner is missing")
-
-
-def test_one_worker_serves_two_versions_of_a_recipe_in_turn(
-    open_target, dataset, address, elsewhere, tmp_path, monkeypatch
-):
-    code = tmp_path / "code"
-    monkeypatch.syspath_prepend(code)
-    snapshots = []
-    for version in (1, 2):
-        (code / "own_recipe").mkdir(parents=True, exist_ok=True)
-        for file in (TESTS / "toy_recipe").glob("*.py"):
-            text = file.read_text().replace("toy_recipe", "own_recipe")
-            (code / "own_recipe" / file.name).write_text(text.replace("step / 10", f"step / 10 + {version}"))
-        snapshots.append(make_snapshot("own_recipe:recipe", tmp_path / "snapshots"))
-    with worker(address, elsewhere):
-        targets = [open_target(snapshot, address) for snapshot in snapshots]
-        for number, version in enumerate((1, 2, 1, 2)):
-            target = targets[version - 1]
-            target.scale(0, 1)
-            job = toy_job(dataset, f"s-t{number:04d}-a1", "own_recipe:recipe", steps=1)
-            target.submit(job)
-            assert wait(target, job).reports == ((1, 0.1 + version),)
-
-
-@pytest.mark.parametrize("library", ["lightgbm", "pandas"])
-def test_a_worker_without_our_packages_versions_is_named(open_target, snapshot, address, elsewhere, library):
-    fake = elsewhere / "packages" / f"{library}-0.9.0.dist-info"
-    fake.mkdir(parents=True)
-    (fake / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: 0.9.0\n")
-    packages = os.pathsep.join([str(fake.parent), PACKAGES])
-    with worker(address, elsewhere, packages=packages):
-        target = open_target(snapshot, address)
-        with pytest.raises(UserError, match=rf"worker tcp://\S+ has {library} 0.9.0, this machine has {library} \d"):
-            target.scale(0, 1)
-
-
-def test_a_worker_that_lacks_what_the_recipe_requires_is_named(open_target, address, elsewhere, tmp_path, monkeypatch):
-    package = tmp_path / "code" / "own_recipe"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "requirements.txt").write_text("pytest\nno-such-library>=2\n")
-    monkeypatch.syspath_prepend(package.parent)
-    with worker(address, elsewhere):
-        target = open_target(make_snapshot("own_recipe:recipe", tmp_path / "snapshots"), address)
-        with pytest.raises(UserError, match=r"worker tcp://\S+ lacks no-such-library, which the recipe's"):
-            target.scale(0, 1)
-
-
-def test_a_dataset_that_a_worker_does_not_see_is_a_user_error(
-    open_target, snapshot, dataset, address, elsewhere, monkeypatch
-):
-    monkeypatch.chdir(dataset.parent)
-    with worker(address, elsewhere):
-        target = open_target(snapshot, address)
-        target.scale(0, 1)
-        # the same path leads every process to another folder, as on two machines
-        job = toy_job(Path("/proc/self/cwd/dataset"))
-        with pytest.raises(UserError, match=r"does not see the dataset .* keep the store in a folder"):
-            target.submit(job)
-
-
-def test_a_worker_that_came_later_must_see_the_dataset_too(
-    open_target, snapshot, dataset, address, elsewhere, monkeypatch
-):
-    seen_by_the_first = Path("/proc/self/cwd/dataset")
-    monkeypatch.chdir(dataset.parent)
-    with worker(address, dataset.parent), ExitStack() as later:
-        target = open_target(snapshot, address)
-        target.scale(0, 2)
-        first = toy_job(seen_by_the_first, output=dataset.parent / "out", steps=10_000, delay=0.02)
-        target.submit(first)
-        wait(target, first, has_reported)
-        later.enter_context(worker(address, elsewhere))
-        wait(target, first, lambda status: target.nodes == 2)
-        with pytest.raises(UserError, match="does not see the dataset") as told:
-            target.submit(toy_job(seen_by_the_first, "s-t0002-a1", output=dataset.parent / "out2"))
-        assert "Blob" not in str(told.value)
-        target.close()
 
 
 def test_a_job_whose_sending_failed_waits_for_the_next_poll(open_target, snapshot, dataset, monkeypatch):
@@ -241,42 +79,6 @@ def test_a_connection_that_fails_leaves_nothing_listening(open_target, snapshot,
     with pytest.raises(RetryableError, match="went away"):
         open_target(snapshot).scale(0, 1)
     assert listening() <= before
-
-
-def test_a_worker_that_cannot_unpack_the_code_is_named(open_target, snapshot, address, elsewhere):
-    snapshot = replace(snapshot, hash="never-sent")  # else the scheduler has a worker unpack it as soon as it starts
-    with worker(address, elsewhere, "--local-directory", str(elsewhere)):
-        folder = folder_of_worker(elsewhere)
-        (folder / f"retuner-{snapshot.hash}").write_text("a file where the folder should be")
-        with pytest.raises(UserError, match=r"worker tcp://\S+ could not unpack the training code \(NotADirectory"):
-            open_target(snapshot, address).scale(0, 1)
-
-
-def test_a_second_client_leaves_the_code_under_a_running_training(open_target, snapshot, dataset, address, elsewhere):
-    with worker(address, elsewhere, "--local-directory", str(elsewhere)):
-        target = open_target(snapshot, address)
-        target.scale(0, 1)
-        job = toy_job(dataset, steps=10_000, delay=0.02)
-        target.submit(job)
-        wait(target, job, has_reported)
-        mark = folder_of_worker(elsewhere) / f"retuner-{snapshot.hash}" / "mark"
-        mark.touch()
-        open_target(snapshot, address).scale(0, 1)
-        assert mark.exists()
-        target.cancel([job.name])
-        wait(target, job)
-
-
-def test_a_worker_that_cannot_run_a_job_loses_it(open_target, snapshot, dataset, address, elsewhere):
-    with worker(address, elsewhere, "--local-directory", str(elsewhere)):
-        target = open_target(snapshot, address)
-        target.scale(0, 1)
-        shutil.rmtree(folder_of_worker(elsewhere) / f"retuner-{snapshot.hash}")
-        job = toy_job(dataset)
-        target.submit(job)
-        status = wait(target, job)
-        assert status.state is JobState.LOST
-        assert "could not run it: " in status.message
 
 
 def test_the_next_attempt_is_not_given_to_a_worker_that_died_since_the_last_look(
@@ -323,35 +125,6 @@ def test_jobs_run_again_after_the_scheduler_was_started_anew(open_target, snapsh
         status = wait_through_silence(target, following)
         assert status.state is JobState.COMPLETED
         assert target._jobs[following.name].started is not None  # its events arrive as well
-
-
-def test_a_result_that_we_do_not_see_is_a_user_error(open_target, snapshot, dataset, address, elsewhere, monkeypatch):
-    monkeypatch.chdir(dataset.parent)
-    with worker(address, elsewhere):
-        target = open_target(snapshot, address)
-        target.scale(0, 1)
-        job = toy_job(dataset, output=Path("/proc/self/cwd/out"))
-        target.submit(job)
-        with pytest.raises(UserError, match="wrote the result of s-t0001-a1 to /proc/self/cwd/out"):
-            wait(target, job)
-
-
-def test_a_worker_that_cannot_be_restarted_is_left_alone(open_target, snapshot, dataset, address, elsewhere):
-    with worker(address, elsewhere, "--no-nanny") as process:
-        target = open_target(snapshot, address)
-        target.scale(0, 1)
-        job = toy_job(dataset, deaf_at=1)
-        target.submit(job)
-        wait(target, job, has_reported)
-        target.cancel([job.name])
-        status = wait(target, job)
-        assert status.state is JobState.STOPPED
-        assert "could not be restarted" in status.message
-        assert target.nodes == 0
-        following = toy_job(dataset, "s-t0002-a1")
-        target.submit(following)
-        assert target.poll({following.name: 0})[following.name].state is JobState.QUEUED
-        process.kill()
 
 
 def test_a_training_that_never_reports_ends_as_a_timeout_and_frees_its_worker(snapshot, dataset, tmp_path):

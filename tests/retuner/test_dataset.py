@@ -227,7 +227,7 @@ def test_a_full_disk_is_for_the_user_and_leaves_nothing(raw, home):
     """A limit on the size of files stands for the full disk: the system refuses the write in the same place."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
     told = build_elsewhere(raw, home, before=limit)
-    assert f"{home / 'datasets'} cannot be written (" in told
+    assert f"{home / 'datasets'} cannot be written: the disk is full (" in told
     assert "make room" in told
     assert not [path for path in home.rglob("*") if path.is_file()]
     assert not list((home / "datasets").iterdir())

@@ -33,5 +33,9 @@ def test_the_command_gives_the_same_parameters(values):
 
 
 def test_defaults_are_left_out():
+    assert command_of(parse_parameters({"recipe": "tabular"})) == "retune run --recipe tabular"
+    assert command_of(parse_parameters({"recipe": "tabular", "model_name": "churn"})) == (
+        "retune run --model-name churn --recipe tabular"
+    )
     assert command_of(parse_parameters({})) == "retune run"
     assert command_of(parse_parameters({"search": {"seed": 3}})) == "retune run --seed 3"

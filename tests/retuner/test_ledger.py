@@ -96,6 +96,22 @@ def test_writing_a_trial_again_replaces_it(ledger):
     ]
 
 
+def test_no_write_is_compiled_twice(ledger):
+    seen: list[tuple[str, str]] = []
+    study = ledger.open_study(IDENTITY, "FAQ", trials=4)
+    ledger.write_trials(study.name, [replace(TRIAL, number=0), replace(TRIAL, number=1)])
+
+    def note(connection, cursor, statement, parameters, context, many):
+        seen.append((statement.split()[0], context.cache_hit.name))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        ledger.write_trials(study.name, [replace(TRIAL, number=0), replace(TRIAL, number=1)])
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert seen == [("INSERT", "CACHE_HIT"), ("UPDATE", "CACHE_HIT")]
+
+
 def test_a_study_comes_back_with_all_that_the_flow_wrote(ledger):
     study = ledger.open_study(IDENTITY, "FAQ", trials=4, parameters={"seed": 0, "nested": {"a": [1]}})
     ledger.update_study(study.name, target={"nodes": 2, "minimum_before": 0})

@@ -6,6 +6,7 @@ import pytest
 from told_study import told_study
 
 from retuner.errors import UserError
+from retuner.search.lease import is_held
 from retuner.search.ledger import Ledger
 from retuner.search.states import StudyState
 from retuner.settings import Settings, read_settings
@@ -73,6 +74,19 @@ def test_a_lease_that_nobody_can_take_is_told(ledger, settings, cleaned):
     assert left.study == study.name
     assert "it cannot be cleaned up yet: The lease " in left.line
     assert "check RETUNER_HOME" in left.line
+
+
+def test_a_lease_that_cannot_even_be_looked_at_keeps_no_other_study_from_being_cleaned_up(ledger, settings, cleaned):
+    study = told_study(ledger)
+    other = ledger.open_study(study.identity, "other", trials=8)
+    for one in (other, study):
+        ledger.update_study(one.name, target={KEPT: 1})
+    (settings.home / "leases" / f"{study.model_name}.lock").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"The lease .* cannot be taken \("):
+        is_held(study.model_name, settings)
+    found = {left.study: left.fault for left in clean(settings)}
+    assert found[study.name].startswith("it cannot be cleaned up yet: The lease ")
+    assert cleaned == [other.name]
 
 
 def test_somebody_who_has_just_begun_is_not_told_of(ledger, settings, cleaned, monkeypatch):

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from retuner.errors import RetryableError, RetunerError, UserError
-from retuner.registry import mlflow_database
+from retuner.parameters import MlflowRegistry as MlflowParameters
+from retuner.registry import mlflow_database, open_registry
 from retuner.registry.mlflow import MlflowRegistry
 from retuner.registry.mlflow_errors import TRANSIENT, translated
 from retuner.registry.registry import Metadata
+from retuner.settings import Settings
 
 METADATA = Metadata(metrics={"gain@1": 0.9}, parameters={"trees": 3}, tags={"dataset": "d", "study": "s"})
 LOADER = """
@@ -73,6 +75,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.Co
 from pathlib import Path
 from retuner.registry.mlflow import MlflowRegistry
 from retuner.registry.registry import Metadata
+from retuner.settings import Settings
 registry = MlflowRegistry("sqlite:///{home}/registry/mlflow.sqlite")
 metadata = Metadata(metrics={{"gain@1": 0.9}}, parameters={{"trees": 3}}, tags={{"dataset": "d", "study": "s"}})
 registry.register("FAQ", Path({str(folder)!r}), metadata, "key")
@@ -137,6 +140,25 @@ def test_people_find_metrics_parameters_and_tags_in_mlflow(registry: MlflowRegis
     assert run.data.metrics == {"gain_at_1": 0.9}
     assert run.data.params == {"trees": "3"}
     assert (version.tags["dataset"], version.tags["study"]) == ("d", "s")
+
+
+def test_who_shares_the_database_file_shares_the_files(made: tuple[Path, object], tmp_path: Path) -> None:
+    shared, hosts = tmp_path / "shared", [tmp_path / "first", tmp_path / "second"]
+    shared.mkdir()
+    shutil.copyfile(made[0] / "registry" / "mlflow.sqlite", shared / "mlflow.sqlite")
+    first, second = (
+        open_registry(MlflowParameters(), Settings(home, "", f"sqlite:///{shared / 'mlflow.sqlite'}")) for home in hosts
+    )
+    version = first.register("shared", write_folder(tmp_path / "folder"), METADATA, "shared-1")
+    assert (second.download(version, tmp_path / "down") / "model.joblib").is_file()
+    assert not hosts[0].exists()
+
+
+def test_an_experiment_says_where_the_files_of_its_model_go(registry: MlflowRegistry, tmp_path: Path) -> None:
+    registry._client.create_experiment("placed", artifact_location=(tmp_path / "placed").as_uri())
+    version = registry.register("placed", write_folder(tmp_path / "folder"), METADATA, "placed-1")
+    assert list((tmp_path / "placed").rglob("model.joblib"))
+    assert (registry.download(version, tmp_path / "down") / "model.joblib").is_file()
 
 
 def test_a_champion_that_people_move_in_mlflow_is_the_champion(registry: MlflowRegistry, tmp_path: Path) -> None:

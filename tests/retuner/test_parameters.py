@@ -16,6 +16,27 @@ def test_the_defaults_are_a_valid_form():
     assert parameters.recipe == "faq_ranker"
 
 
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        ("faq_ranker", "FAQ_ranker"),
+        ("faq_reference", "FAQ_ranker"),
+        ("tabular", "tabular"),
+        ("my_package.my_module:recipe", "my_package_my_module"),
+        ("my_package.my_module:flowers", "my_package_my_module_flowers"),
+        ("_hidden._9:__", "hidden_9"),
+        ("ümlaut.modül:recipe", "mlaut_mod_l"),
+        ("_9:recipe", "model_9"),
+        ("long" * 30, ("long" * 30)[:64]),
+    ],
+)
+def test_a_model_without_a_name_is_called_by_its_recipe(recipe, name):
+    for left_out in ({"recipe": recipe}, {"recipe": recipe, "model_name": None}):
+        assert parse_parameters(left_out).model_name == name
+    assert parse_parameters({"recipe": recipe, "model_name": "mine"}).model_name == "mine"
+    assert parse_parameters({"recipe": recipe, "model_name": name}) == parse_parameters({"recipe": recipe})
+
+
 def test_an_override_keeps_what_it_does_not_name():
     parameters = parse_parameters({"search": {"trials": 3}, "data": {"min_text": 0}})
     assert (parameters.search.trials, parameters.search.sampler) == (3, "tpe")

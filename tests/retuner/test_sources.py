@@ -209,7 +209,7 @@ def test_a_malformed_address_is_for_the_user(address, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_for_the_user(address, tmp_path):
     (tmp_path / "raw").write_text("a file where the folder should be")
-    with pytest.raises(UserError, match=r"cannot be written .*set RETUNER_HOME"):
+    with pytest.raises(UserError, match=r"cannot be written: .*set RETUNER_HOME"):
         fetch(f"{address}/files", RECIPE, tmp_path / "raw")
 
 

@@ -21,7 +21,7 @@ from retuner_training.blob_http import download, upload
 from retuner_training.job import Job
 from retuner_training.result import MODEL, RESULT, SEEN
 from retuner_training.run import run_job
-from retuner_training.transfer import NODE_CACHE, READ_SAS, UPLOAD_SAS, dataset_folder, fetch_result
+from retuner_training.transfer import READ_SAS, UPLOAD_SAS, dataset_folder, fetch_result
 
 
 @pytest.fixture
@@ -35,13 +35,20 @@ def job(store, tmp_path, monkeypatch):
     """A job as a compute target sends it, in an environment as it makes it on a node."""
     for name, secret in store.node_secrets(3600).items():
         monkeypatch.setenv(name, secret)
-    monkeypatch.setenv(NODE_CACHE, str(tmp_path / "node"))
+    use_node(tmp_path / "node", monkeypatch)
     folder = write_dataset(tmp_path / "dataset")
     for name in ("rows.parquet", "manifest.json"):
         store.put(folder / name, f"datasets/toy/{name}")
     parameters = {"quality": 0.7, "record": str(tmp_path / "record")}
     dataset, output = store.location("datasets/toy"), store.location("jobs/s/s-t0001-a1")
     return Job("s-t0001-a1", "s", "toy_recipe:recipe", parameters, dataset, output)
+
+
+def use_node(folder, monkeypatch):
+    """Have `folder` for the temporary files of this machine, which tell one node from another."""
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)  # else what it has found before
 
 
 def runs_of(job):
@@ -60,8 +67,7 @@ def test_a_job_reads_its_dataset_and_leaves_its_result_and_model_in_the_containe
 @pytest.mark.parametrize("plant", ["a link", "a folder of another user"])
 def test_a_dataset_that_somebody_else_may_have_put_on_the_node_is_not_read(job, tmp_path, monkeypatch, plant):
     """It would agree with the manifest beside it."""
-    monkeypatch.delenv(NODE_CACHE)
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    use_node(tmp_path, monkeypatch)
     run_job(job)  # makes the user's own folder
     user = os.getuid()
     own = tmp_path / f"retuner-{user}"
@@ -77,7 +83,7 @@ def test_a_dataset_that_somebody_else_may_have_put_on_the_node_is_not_read(job, 
 
 def test_a_completed_job_is_not_trained_again_on_another_node(job, monkeypatch, tmp_path):
     first = run_job(replace(job, keep_model=True))
-    monkeypatch.setenv(NODE_CACHE, str(tmp_path / "another"))
+    use_node(tmp_path / "another", monkeypatch)
     assert run_job(replace(job, keep_model=True)) == first
     assert runs_of(job) == 1
 
@@ -134,7 +140,7 @@ def test_processes_of_one_node_share_one_download(job, tmp_path):
     with context.Pool(3) as pool:
         folders = pool.map(dataset_folder, [job.dataset] * 3)
     assert len(set(folders)) == 1
-    assert sorted(path.suffix for path in (tmp_path / "node").iterdir()) == ["", ".lock"]
+    assert sorted(path.suffix for path in folders[0].parent.iterdir()) == ["", ".lock"]
 
 
 def test_a_dataset_other_than_its_manifest_tells_is_a_failed_job(job, store, tmp_path):

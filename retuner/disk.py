@@ -26,9 +26,13 @@ def disk_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise UserError(f"{what}: the disk is full ({error.strerror}). Free some space and start again.") from error
-        if error.errno in _REFUSED:
             raise UserError(
-                f"{what}: {error.strerror} ({error.filename}). Check that folder and its rights."
+                f"{what}: the disk is full ({error.strerror}): make room, or set RETUNER_HOME to a folder on another "
+                "disk, and start again."
+            ) from error
+        if error.errno in _REFUSED:
+            place = f" ({error.filename})" if error.filename else ""
+            raise UserError(
+                f"{what}: {error.strerror}{place}. Check that folder and its rights, or set RETUNER_HOME to another."
             ) from error
         raise RetryableError(f"{what}: {error}.") from error
