@@ -11,11 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TypeVar
 
 from cli.prefect_server import prefect_server
 from retuner.settings import CHECKOUT, read_settings
+from retuner_training.cache import VARIABLE as SHARED_WORK
 from retuner_training.faq.sample import write_sample
 
 T = TypeVar("T")
@@ -137,14 +138,23 @@ class Bench:
         return self._api
 
     def child(self, function: str, *, threads: int = 1, **arguments: Any) -> Measured:
-        """Call `benchmarks.measured.MODULE:FUNCTION` in a process of its own, which holds libraries to `threads`."""
+        """Call `benchmarks.measured.MODULE:FUNCTION` in a process of its own, which holds libraries to `threads`.
+
+        It finds no work that an earlier call has shared.
+        """
         file = self.new_folder("call") / "measured.json"
         command = [sys.executable, "-m", "benchmarks.child", f"benchmarks.measured.{function}"]
-        environment = {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": str(CHECKOUT)}
         given = [json.dumps(arguments), str(file)]
-        done = subprocess.run(
-            [*command, *given], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
-        )
+        with TemporaryDirectory(prefix="shared-", dir=self.folder, ignore_cleanup_errors=True) as shared:
+            own = {**dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": str(CHECKOUT), SHARED_WORK: shared}
+            done = subprocess.run(
+                [*command, *given],
+                cwd=CHECKOUT,
+                env={**os.environ, **own},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         if done.returncode != 0 or not file.exists():
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             (self.folder / "failure.log").write_text(done.stderr)

@@ -8,8 +8,6 @@ from benchmarks.result import Goal, Result, middle
 
 REFERENCE = {"ngrams": 2, "match": 20, "min_child_samples": 15, "weighted": True}
 """The hyperparameters of both sides: the middle of the reference's search space. The yardstick always weighs."""
-WORDS = {**REFERENCE, "ngrams": 1}
-"""The cheap end: most of the reference's cost grows with the number of n-grams."""
 PAIRED = 40
 """Questions that the reference pairs a training text with."""
 
@@ -26,12 +24,11 @@ def preparations(bench: Bench) -> list[dict[str, Any]]:
 
 def yardstick_training(bench: Bench) -> dict[str, Any]:
     """The reference's trial. It takes minutes, so it is made once."""
-    return _yardstick(bench, REFERENCE)
-
-
-def yardstick_of_words(bench: Bench) -> dict[str, Any]:
-    """The same with single words."""
-    return _yardstick(bench, WORDS)
+    chosen = {"match": REFERENCE["match"], "ngrams": REFERENCE["ngrams"], "least": REFERENCE["min_child_samples"]}
+    value: dict[str, Any] = bench.child(
+        "yardstick:train", dataset=dataset(bench), trees=bench.scale.trees, **chosen
+    ).value
+    return value
 
 
 def yardstick_pairing(bench: Bench) -> Measured:
@@ -43,11 +40,6 @@ def yardstick_pairing(bench: Bench) -> Measured:
 def reference_trials(bench: Bench) -> list[dict[str, Any]]:
     """Our faq_reference with the yardstick's hyperparameters."""
     return bench.repeat(lambda: _trial(bench, "faq_reference", {**REFERENCE, "trees": bench.scale.trees}))
-
-
-def reference_of_words(bench: Bench) -> list[dict[str, Any]]:
-    """One faq_reference trial with single words."""
-    return [_trial(bench, "faq_reference", {**WORDS, "trees": bench.scale.trees})]
 
 
 def ranker_trials(bench: Bench) -> list[dict[str, Any]]:
@@ -64,15 +56,17 @@ def ranker_trials_again(bench: Bench) -> list[dict[str, Any]]:
 def reference_cpu(bench: Bench) -> Result:
     """CPU of a faq_reference trial against the yardstick."""
     theirs, ours = bench.once(yardstick_training), bench.once(reference_trials)
-    what = f"CPU of a faq_reference trial, {bench.scale.trees} trees, words and pairs of words, against the yardstick"
-    details = _profile({"yardstick": theirs, "faq_reference": ours[0]})
-    return _reference(f"{what}, gains equal", theirs, ours, goal=Goal(">=", 5), details=details)
-
-
-def reference_cpu_words(bench: Bench) -> Result:
-    """The same with single words alone."""
-    theirs, ours = bench.once(yardstick_of_words), bench.once(reference_of_words)
-    return _reference("the same with single words alone", theirs, ours)
+    low, high = theirs["test"], ours[0]["test"]
+    return Result(
+        f"CPU of a faq_reference trial, {bench.scale.trees} trees, words and pairs of words, against the yardstick, "
+        "gains equal",
+        [theirs["cpu"] / one["cpu"] for one in ours],
+        unit="times less",
+        goal=Goal(">=", 5),
+        beside=f"{_beside(theirs, ours)}; gains {_gains(high)} against {_gains(low)}",
+        holds=all(high[name][0] >= low[name][0] - _joint_error(low[name], high[name]) for name in low),
+        details=_profile({"yardstick": theirs, "faq_reference": ours[0]}),
+    )
 
 
 def ranker_cpu(bench: Bench) -> Result:
@@ -138,26 +132,6 @@ def threads(bench: Bench) -> Result:
     )
 
 
-def _reference(what: str, theirs: dict[str, Any], ours: list[dict[str, Any]], **more: Any) -> Result:
-    low, high = theirs["test"], ours[0]["test"]
-    return Result(
-        what,
-        [theirs["cpu"] / one["cpu"] for one in ours],
-        unit="times less",
-        beside=f"{_beside(theirs, ours)}; gains {_gains(high)} against {_gains(low)}",
-        holds=all(high[name][0] >= low[name][0] - _joint_error(low[name], high[name]) for name in low),
-        **more,
-    )
-
-
-def _yardstick(bench: Bench, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = {"match": parameters["match"], "ngrams": parameters["ngrams"], "least": parameters["min_child_samples"]}
-    value: dict[str, Any] = bench.child(
-        "yardstick:train", dataset=dataset(bench), trees=bench.scale.trees, **chosen
-    ).value
-    return value
-
-
 def _preparations(bench: Bench) -> list[dict[str, Any]]:
     def prepare() -> dict[str, Any]:
         home = str(bench.new_folder("home"))
@@ -203,9 +177,8 @@ def _profile(trials: Mapping[str, Mapping[str, Any]]) -> str:
 
 NEEDS = {
     reference_cpu: (yardstick_training, reference_trials),
-    reference_cpu_words: (yardstick_of_words, reference_of_words),
     ranker_cpu: (yardstick_training, ranker_trials),
     ranker_cpu_again: (yardstick_training, ranker_trials_again),
     prepare_cpu: (yardstick_pairing,),
 }
-ROWS = (reference_cpu, reference_cpu_words, ranker_cpu, ranker_cpu_again, prepare_cpu, prepare_seconds, threads)
+ROWS = (reference_cpu, ranker_cpu, ranker_cpu_again, prepare_cpu, prepare_seconds, threads)

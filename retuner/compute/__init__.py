@@ -20,7 +20,7 @@ def check_target(
     stop: threading.Event,
     identity: "AzureMlIdentity | None" = None,
 ) -> None:
-    """Raise UserError where `nodes` cannot be had, before anything is started.
+    """Raise UserError, or RetryableError, where `nodes` cannot be had, before anything is started.
 
     Of Dask it finds out whether a scheduler listens; its workers are looked at when it is scaled.
     """

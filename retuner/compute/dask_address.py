@@ -7,7 +7,7 @@ from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from retuner.errors import Interrupted, UserError
+from retuner.errors import Interrupted, RetryableError, UserError
 
 LISTEN_SECONDS = 5.0
 """The system of a busy scheduler takes connections all the same, so that longer waiting finds no more of them."""
@@ -20,9 +20,10 @@ Answer = TypeVar("Answer")
 
 
 def check_listener(address: str, stop: threading.Event) -> None:
-    """Raise UserError where the address cannot be resolved or nobody listens there, Interrupted where `stop` is set.
+    """Raise RetryableError where the address cannot be resolved or nobody listens there: it may be started just now.
 
-    That it is a scheduler which listens is found out when the cluster is opened.
+    Raises UserError where it is no address, Interrupted where `stop` is set. That it is a scheduler which listens is
+    found out when the cluster is opened.
     """
     if address.startswith("ucx:"):  # not TCP: only Dask can ask there
         return
@@ -33,7 +34,7 @@ def check_listener(address: str, stop: threading.Event) -> None:
     except ValueError as error:
         raise UserError(f"The Dask scheduler's address {address} cannot be used: {error}.") from None
     except OSError as error:
-        raise UserError(
+        raise RetryableError(
             f"No Dask scheduler listens at {address} ({error.strerror or error}): start one there with 'dask "
             f"scheduler', or correct compute.address; without an address, a cluster on this machine is used."
         ) from None

@@ -183,17 +183,17 @@ def free_port():
 
 
 @pytest.mark.parametrize(
-    ("address", "words"),
+    ("address", "error", "words"),
     [
-        ("tcp://127.0.0.1:{port}", "Connection refused"),
-        ("tls://no-such-host.invalid:8786", "name resolution|not known"),
-        ("tcp://two..dots:8786", "cannot be used"),
-        ("tcp://127.0.0.1:99999", "cannot be used"),
+        ("tcp://127.0.0.1:{port}", RetryableError, "Connection refused"),
+        ("tls://no-such-host.invalid:8786", RetryableError, "name resolution|not known"),
+        ("tcp://two..dots:8786", UserError, "cannot be used"),
+        ("tcp://127.0.0.1:99999", UserError, "cannot be used"),
     ],
 )
-def test_an_address_where_nobody_listens_is_refused_with_what_to_do(address, words):
+def test_an_address_where_nobody_listens_is_refused_with_what_to_do(address, error, words):
     address = address.format(port=free_port())
-    with pytest.raises(UserError, match=words) as told:
+    with pytest.raises(error, match=words) as told:
         check_target(DaskCompute(address=address), 1, stop=threading.Event())
     assert address in str(told.value)
 
