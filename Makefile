@@ -15,7 +15,8 @@ help:  ## list the targets
 
 install: .venv/installed  ## set up .venv alone
 
-# The installer is the one that requirements.txt pins; pip alone takes minutes where it takes seconds.
+# The installer is the one that requirements.txt pins; pip alone takes minutes where it takes seconds. Compiled here, since a
+# process may not be allowed to (PYTHONDONTWRITEBYTECODE), and each of the many would then compile what it imports.
 .venv/installed: requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "retuner needs Python 3.11 or 3.12: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
@@ -23,9 +24,10 @@ install: .venv/installed  ## set up .venv alone
 	@echo "Setting up .venv with the $$(grep -c == requirements.txt) packages of requirements.txt: seconds, or minutes where they must be downloaded ..."
 	@PYTHON="$(PYTHON)" sh deployments/create_venv.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet requirements.txt || { echo "uv failed; pip takes some minutes"; \
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode requirements.txt || { echo "uv failed; pip takes some minutes"; \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt; }
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q cli flows tasks retuner retuner_training
 	@touch $@
 
 run: install  ## retune the built-in model on the bundled sample; more with .venv/bin/retune run --help
@@ -56,7 +58,7 @@ bench: .venv-bench/installed  ## measure speed and memory; writes docs/benchmark
 # The locked packages and the peers, apart from .venv, which stays as it is locked.
 .venv-bench/installed: .venv/installed benchmarks/peers.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
-	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --requirement requirements.txt \
+	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --compile-bytecode --requirement requirements.txt \
 	    --requirement benchmarks/peers.txt
 	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -8,9 +8,13 @@ from retuner.errors import RetryableError
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds. The pause is short while jobs end, and grows to `longest` while nothing happens."""
+    """Seconds. The pause is short while trials report, and grows to `longest` while nothing happens.
 
-    shortest: float = 0.02
+    A target that tells of a job's end ends the pause at once.
+    """
+
+    shortest: float = 0.1
+    """A look costs milliseconds of a core that trials may share; a stop is decided that much later at most."""
     longest: float = 0.2
     longest_after_error: float = 30.0
     patience: float = 300.0
