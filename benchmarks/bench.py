@@ -35,7 +35,7 @@ class Scale:
     trees: int = 1000
     """Of the reference and of ours against it."""
     part: int = 30
-    """Questions of the part of the data on which whole searches are compared: all of it would take hours."""
+    """Questions of the part of the data on which early stopping is replayed: its trials are trained to their ends."""
     search_trials: int = 48
     busy_trials: int = 96
     instant_trials: int = 1000

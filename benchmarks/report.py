@@ -80,13 +80,12 @@ METHOD = """- CPU seconds are those of the process without its imports, on one t
   implementation's way to prepare and train, written anew in `benchmarks/measured/yardstick.py`; it takes minutes and
   is measured once. Gains are on the test set, for both sides by the same code with ties averaged; equal means within
   one standard error of the difference.
-- Whole searches are compared on the first {part} questions with all their duplicates, where trials are short and the
-  cost of running them shows most. All peers train the same seeded random trials with our training function, a process
-  a core, a thread a trial. Their wall starts before their processes do; ours starts before the Dask workers and ends
-  with the leaderboard.
-- Early stopping is replayed: the trials were trained to their ends once, with the CPU seconds until each report; for
-  each seed some are drawn and stopped by the search's own rules on a clock of these seconds, a stop being known in
-  the training 0.25 s after the report.
+- In whole searches all peers train the same seeded random trials with our training function, a process a core, a
+  thread a trial, and share features between trials as ours do. Their wall starts before their processes do; ours
+  starts before the Dask workers and ends with the leaderboard. No call finds work that an earlier one has shared.
+- Early stopping is replayed on the first {part} questions with all their duplicates: the trials were trained to their
+  ends once, with the CPU seconds until each report; for each seed some are drawn and stopped by the search's own rules
+  on a clock of these seconds, a stop being known in the training 0.25 s after the report.
 """
 
 

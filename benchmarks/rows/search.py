@@ -4,16 +4,10 @@ from typing import Any
 
 from benchmarks.bench import Bench, Measured
 from benchmarks.result import Goal, Result, middle
+from benchmarks.rows.cost import dataset
 
 SAME = 1e-6
 """The trials' values are the same where none differs by more."""
-
-
-def part_dataset(bench: Bench) -> str:
-    """The dataset of the part of the data that whole searches are compared on."""
-    home = str(bench.new_folder("part-home"))
-    made = bench.child("training:prepare", raw=str(bench.part()), home=home, options=bench.options)
-    return str(made.value["folder"])
 
 
 def our_search(bench: Bench, *, trials: int, **parameters: Any) -> Measured:
@@ -33,8 +27,7 @@ def our_search(bench: Bench, *, trials: int, **parameters: Any) -> Measured:
 
 def our_searches(bench: Bench) -> list[dict[str, Any]]:
     """Ours, once a run."""
-    data = {**bench.options, "source": str(bench.part())}
-    return bench.repeat(lambda: our_search(bench, trials=bench.scale.search_trials, data=data).value)
+    return bench.repeat(lambda: our_search(bench, trials=bench.scale.search_trials, data=_data(bench)).value)
 
 
 def against_optuna(bench: Bench) -> Result:
@@ -54,9 +47,8 @@ def against_sklearn(bench: Bench) -> Result:
 
 def busy_workers(bench: Bench) -> Result:
     """Share of the workers' time in which they trained."""
-    data = {**bench.options, "source": str(bench.part())}
     trials = bench.scale.busy_trials
-    found = bench.repeat(lambda: our_search(bench, trials=trials, data=data).value)
+    found = bench.repeat(lambda: our_search(bench, trials=trials, data=_data(bench)).value)
     return Result(
         f"sum of trial seconds / (workers x search wall), {trials} trials",
         [one["trial_seconds"] / (one["nodes"] * one["seconds"]["search"]) for one in found],
@@ -66,9 +58,13 @@ def busy_workers(bench: Bench) -> Result:
     )
 
 
+def _data(bench: Bench) -> dict[str, Any]:
+    return {**bench.options, "source": str(bench.raw())}
+
+
 def _against(bench: Bench, peer: str, words: str, goal: Goal | None) -> Result:
     ours = bench.once(our_searches)
-    job = {"dataset": bench.once(part_dataset), "recipe": "faq_ranker", "seed": 0}
+    job = {"dataset": dataset(bench), "recipe": "faq_ranker", "seed": 0}
     trials = bench.scale.search_trials
     theirs = bench.repeat(
         lambda: (

@@ -5,7 +5,6 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.result import Goal, Result
-from benchmarks.rows.search import part_dataset
 
 SEEDS = 5
 LOSS = 0.5
@@ -59,6 +58,13 @@ def _saved(bench: Bench, recipe: str, rule: str, goal: Goal | None) -> Result:
         f"{100 * found['tree_share'][0]:.0f} % of the CPU comes between the first report and the last",
         holds=lost <= LOSS,
     )
+
+
+def part_dataset(bench: Bench) -> str:
+    """The dataset of the part of the data on which the curves are drawn."""
+    home = str(bench.new_folder("part-home"))
+    made = bench.child("training:prepare", raw=str(bench.part()), home=home, options=bench.options)
+    return str(made.value["folder"])
 
 
 def _curves(bench: Bench, recipe: str) -> str:
