@@ -161,9 +161,9 @@ class Bench:
             raise Failure(f"{function} ended with {done.returncode}: {last}")
         return Measured(**json.loads(file.read_text()))
 
-    def repeat(self, call: Callable[[], T]) -> list[T]:
-        """The outcomes of as many calls as runs are wanted, one after the other."""
-        return [call() for _ in range(self.runs)]
+    def repeat(self, call: Callable[[], T], runs: int | None = None) -> list[T]:
+        """The outcomes of as many calls as runs are wanted, one after the other; fewer where `runs` says so."""
+        return [call() for _ in range(min(self.runs, runs or self.runs))]
 
     def once(self, make: "Callable[[Bench], T]") -> T:
         """What `make(bench)` gives: made by the first row that needs it, for all."""

@@ -16,4 +16,4 @@ ROWS: dict[str, Row] = {row.__name__.replace("_", "-"): row for module in _MODUL
 
 def needs(rows: list[Row]) -> list[Callable[[Bench], Any]]:
     """What the rows need that is counted in CPU seconds, the longest first."""
-    return list(dict.fromkeys(need for row in rows for need in cost.NEEDS.get(row, ())))
+    return list(dict.fromkeys(need for row in rows for need in (cost.NEEDS | stopping.NEEDS).get(row, ())))

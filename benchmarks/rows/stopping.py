@@ -70,10 +70,16 @@ def part_dataset(bench: Bench) -> str:
 def _curves(bench: Bench, recipe: str) -> str:
     folder = bench.new_folder("curves")
     arguments = {"dataset": bench.once(part_dataset), "recipe": recipe, "folder": str(folder)}
-    curves = bench.child("stopping:train_curves", trials=bench.scale.curves, processes=bench.cores, **arguments).value
+    curves = bench.child("stopping:train_curves", trials=bench.scale.curves, processes=1, **arguments).value
     file = folder / "curves.json"
     file.write_text(json.dumps(curves))
     return str(file)
 
 
+NEEDS = {
+    asha_reference: (reference_curves,),
+    median_reference: (reference_curves,),
+    asha_ranker: (ranker_curves,),
+    median_ranker: (ranker_curves,),
+}
 ROWS = (asha_reference, median_reference, asha_ranker, median_ranker)
