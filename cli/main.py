@@ -51,7 +51,7 @@ def _sentence(error: Exception) -> str:
     if shutil.disk_usage(place).free < LEAST_FREE or getattr(error, "errno", None) == errno.ENOSPC:
         return f"The disk that holds {home} is full: free some space and start again; what was completed is kept."
     if isinstance(error, RetunerError):
-        return redact("\n".join([str(error), *getattr(error, "__notes__", ())]))  # the notes say how to go on
+        return redact(str(error))
     first_line = redact(str(error)).partition("\n")[0]
     return f"Unexpected {type(error).__name__}: {first_line} (--debug shows where it came from)"
 

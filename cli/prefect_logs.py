@@ -3,27 +3,28 @@
 A flow run gives its handlers the redaction itself, but what its process says before is the worker's to write down.
 """
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from retuner_training.result import write_whole
+from cli.processes import write_record
 
 
 def redact_logs(home: Path) -> None:
     """Have every Prefect process of this home redact what it logs."""
-    text = _settings()
-    file = home / "logging.yml"
-    if not file.exists() or file.read_text() != text:  # as after an upgrade of Prefect
-        write_whole(file, lambda part: part.write_text(text))
+    settings, file = _settings(), home / "logging.yml"
+    if not file.exists() or file.read_text() != json.dumps(settings):  # as after an upgrade of Prefect
+        write_record(file, settings)  # JSON is YAML as well
 
 
-def _settings() -> str:
+def _settings() -> dict[str, Any]:
     """Prefect's own settings, read without the seconds that its import takes, and a filter for each handler."""
     file = Path(find_spec("prefect").origin).parent / "logging" / "logging.yml"
-    settings = yaml.safe_load(file.read_text())
+    settings: dict[str, Any] = yaml.safe_load(file.read_text())
     settings["filters"] = {"redaction": {"()": "retuner.logs.Redaction"}}
     for handler in settings["handlers"].values():
         handler["filters"] = ["redaction"]
-    return str(yaml.safe_dump(settings))
+    return settings

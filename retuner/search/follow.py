@@ -62,6 +62,8 @@ class _Reader:
     def read(self) -> StudyView:
         study = self._ledger.study(self._name)
         alive = is_alive(study, self._ledger, self._settings)
+        if study.state is StudyState.OPEN and not alive:
+            study = self._ledger.study(self._name)  # its process may have ended it, and itself, in the meantime
         if self._study is None or study.updated != self._study.updated:
             self._study, self._trials = study, self._ledger.trials(self._name)
         return view_study(study, self._trials, now=now(), alive=alive)

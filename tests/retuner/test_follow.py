@@ -14,8 +14,9 @@ from nbclient import NotebookClient
 from told_study import IDENTITY, told_study, told_trial
 
 from retuner.errors import RetryableError, UserError
-from retuner.search.follow import follow
+from retuner.search.follow import follow, look
 from retuner.search.ledger import Ledger
+from retuner.search.states import StudyState
 from retuner.search.view import Phase
 from retuner.settings import Settings, read_settings
 
@@ -85,6 +86,19 @@ def test_a_study_whose_process_was_killed_is_shown_once_and_not_waited_for(setti
         process.wait()
         (only,) = follow(name, settings)
     assert (only.phase, only.ended) == (Phase.INTERRUPTED, 1)
+
+
+def test_a_study_that_ends_between_two_looks_at_it_was_not_interrupted(settings, monkeypatch):
+    """The process ends the study and then gives the lease back: who has read the study before finds it free."""
+    with Ledger(settings.ledger_url) as ledger:
+        study = told_study(ledger)
+
+        def end_meanwhile(*_: object) -> bool:
+            ledger.update_study(study.name, state=StudyState.FINISHED, message="The new model is better.")
+            return False
+
+        monkeypatch.setattr("retuner.search.follow.is_held", end_meanwhile)
+        assert look(ledger, study.name, settings).phase is Phase.FINISHED
 
 
 def test_an_older_study_of_a_model_at_work_is_not_alive(settings):
