@@ -76,7 +76,7 @@ class Ledger:
         if rows:
             return _study(rows[0])
         known = [row.name for row in self._rows(_newest_first(None).limit(5))]
-        hint = f"the newest are {', '.join(known)}" if known else "the ledger is empty"
+        hint = f"the newest are {', '.join(known)}" if known else "the ledger is empty: start one with retune run"
         raise UserError(f"There is no study '{name}': {hint}.")
 
     def latest(self, model_name: str | None = None) -> StudyRecord | None:

@@ -125,9 +125,9 @@ def _stop_jobs(study: StudyRecord, settings: Settings, find_identity: FindIdenti
         identity=find_identity(compute),
     )
     try:
-        target.scale(study.target.get(KEPT, 0), 0)
         jobs = target.find(study.name)
-        target.cancel(jobs)
+        target.cancel(jobs)  # first: they cost until they end, whatever has become of the cluster
+        target.scale(study.target.get(KEPT, 0), 0)
         return len(jobs)
     finally:
         target.close()
