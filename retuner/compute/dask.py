@@ -19,7 +19,7 @@ from retuner_training.result import LOG, RESULT, read_result, sha256_of
 
 START_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
-LIST_SECONDS = 0.5
+LIST_SECONDS = 0.1
 """The scheduler is asked for its workers that often at most: jobs that end tell of it themselves."""
 _log = logging.getLogger(__name__)
 
