@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from cli.installation import WORK_POOL, install
+from cli.output import say
 from cli.prefect_server import prefect_server, revive_server
 from cli.processes import birth, is_alive, write_record
 from retuner.errors import UserError
@@ -98,7 +99,7 @@ def _keep_alive(
             if own_api is not None:
                 revive_server(settings, own_api)
         except UserError as error:  # the machine may be busy: the next look tries again
-            print(f"retune: {redact(str(error))}", file=sys.stderr, flush=True)
+            say(f"retune: {redact(str(error))}")
         if worker.poll() is None:
             continue
         ended = ended or time.monotonic()

@@ -53,6 +53,17 @@ class SeparateDask(EmbeddedDask):
             yield self
 
 
+def wait(target, job, until=lambda status: status.state.is_finished(), *, seconds=60):
+    """The job's status, once it is what is waited for."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        status = target.poll({job.name: 0})[job.name]
+        if until(status):
+            return status
+        time.sleep(0.02)
+    raise TimeoutError(f"{job.name} is {status}")
+
+
 @contextmanager
 def scheduler(folder: Path, port: int = 0):
     """A scheduler process, at a port that is free where none is named; gives its address."""

@@ -70,7 +70,7 @@ def part_dataset(bench: Bench) -> str:
 def _curves(bench: Bench, recipe: str) -> str:
     folder = bench.new_folder("curves")
     arguments = {"dataset": bench.once(part_dataset), "recipe": recipe, "folder": str(folder)}
-    curves = bench.child("stopping:train_curves", trials=bench.scale.curves, processes=1, **arguments).value
+    curves = bench.child("stopping:train_curves", trials=bench.scale.curves, **arguments).value
     file = folder / "curves.json"
     file.write_text(json.dumps(curves))
     return str(file)

@@ -3,13 +3,12 @@
 import importlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from retuner.errors import RetryableError, UserError
+from retuner.in_thread import in_thread
 
 Answer = TypeVar("Answer")
 RENEWAL_SECONDS = 300.0
@@ -32,15 +31,7 @@ class Pace:
 
 def in_time(call: Callable[[], Answer], seconds: float) -> Answer:
     """The call's answer, or a RetryableError after `seconds`. A call that hangs is left behind in its thread."""
-    outcome: Future[Answer] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
-            outcome.set_exception(error)
-
-    threading.Thread(target=work, name="azure-ml-call", daemon=True).start()
+    outcome = in_thread(call, "azure-ml-call")
     try:
         return outcome.result(seconds)
     except TimeoutError:

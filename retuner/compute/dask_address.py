@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from retuner.errors import Interrupted, RetryableError, UserError
+from retuner.in_thread import in_thread
 
 LISTEN_SECONDS = 5.0
 """The system of a busy scheduler takes connections all the same, so that longer waiting finds no more of them."""
@@ -52,15 +53,7 @@ def until_stopped(
     It works in a thread of its own, as neither a resolver nor Dask can be called off. `discard` then gets what comes
     of it.
     """
-    outcome: Future[Answer] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(connect())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            outcome.set_exception(error)
-
-    threading.Thread(target=work, name=f"connects to {address}", daemon=True).start()
+    outcome = in_thread(connect, f"connects to {address}")
     while not wait([outcome], timeout=LOOK_SECONDS).done:
         if stop.is_set():
             outcome.add_done_callback(discard)

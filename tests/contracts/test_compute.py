@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from azure_ml_emulator.client import SDK_WARNINGS
-from compute_backends import BACKENDS
+from compute_backends import BACKENDS, wait
 from toy_recipe import write_dataset
 
 from retuner.compute.snapshot import make_snapshot
@@ -65,16 +65,6 @@ def new_job(place, backend, request):
         return Job(name, study, **options, dataset=str(place / "dataset"), output=str(place / "jobs" / name))
 
     return make
-
-
-def wait(target, job, until=lambda status: status.state.is_finished()):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        status = target.poll({job.name: 0})[job.name]
-        if until(status):
-            return status
-        time.sleep(0.02)
-    raise TimeoutError(f"{job.name} is {status}")
 
 
 def has_reported(status):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -111,16 +110,6 @@ def new_job(store, request):
         return Job(name, study, "toy_recipe:recipe", {"seconds": seconds, "value": value}, seconds=60, **place)
 
     return make
-
-
-def wait(target, job, until_=lambda status: status.state.is_finished()):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        status = target.poll({job.name: 0})[job.name]
-        if until_(status):
-            return status
-        time.sleep(0.05)
-    raise TimeoutError(f"{job.name} is {status}")
 
 
 def is_running(status):

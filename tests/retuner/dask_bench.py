@@ -1,7 +1,9 @@
 """Targets on Dask, workers of other people, and jobs of the toy."""
 
 import time
+from functools import partial
 
+import compute_backends
 import pytest
 from compute_backends import EmbeddedDask, scheduler
 from toy_recipe import write_dataset
@@ -60,14 +62,7 @@ def toy_job(dataset, name="s-t0001-a1", recipe="toy_recipe:recipe", output=None,
     return Job(name, "s", recipe, parameters, str(dataset), str(folder))
 
 
-def wait(target, job, until=lambda status: status.state.is_finished()):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        status = target.poll({job.name: 0})[job.name]
-        if until(status):
-            return status
-        time.sleep(0.02)
-    raise TimeoutError(f"{job.name} is {status}")
+wait = partial(compute_backends.wait, seconds=LIMIT_SECONDS)
 
 
 def wait_through_silence(target, job):

@@ -18,8 +18,8 @@ from azure_ml_target_bench import (
     store,
     submissions,
     target,
-    wait,
 )
+from compute_backends import wait
 from toy_recipe import write_dataset
 
 from retuner.compute.azure_ml import AzureMlTarget

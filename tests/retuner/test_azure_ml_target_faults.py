@@ -19,8 +19,8 @@ from azure_ml_target_bench import (
     snapshot,
     store,
     target,
-    wait,
 )
+from compute_backends import wait
 
 from retuner.compute import azure_ml
 from retuner.compute.target import JobState
