@@ -72,9 +72,10 @@ down: install  ## end what make up started
 ui: install  ## open the Prefect UI on what the flow runs left behind (Ctrl-C ends it)
 	@$(BIN)/retune ui
 
-lock: install  ## compile requirements.txt anew from the ranges in pyproject.toml
+lock: install  ## compile requirements.txt anew from the ranges in pyproject.toml, for Python 3.11 and 3.12
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --quiet --output-file requirements.txt \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.12 --quiet --constraint requirements.txt >/dev/null
 	@$(BIN)/uv pip compile deployments/azure_ml/requirements.in --constraint requirements.txt --python-version 3.11 --quiet \
 	    --python-platform x86_64-unknown-linux-gnu --no-annotate --output-file deployments/azure_ml/requirements.txt \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

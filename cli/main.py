@@ -105,8 +105,8 @@ def _add_ask(commands: Commands) -> None:
     ask = _command(commands, "ask", "cli.ask", "show the champion's best answers to a question or a row")
     ask.add_argument("text", metavar="QUESTION", help="in quotes: a question, or a row of a table as a JSON object")
     ask.add_argument("--top", type=int, default=3, metavar="K", help="number of answers (3)")
-    ask.add_argument("--parameters", metavar="FILE", help="the file of `retune run`, for its model name and registry")
-    arguments.add_parameter_flags(ask, ("model_name", "registry"))
+    ask.add_argument("--parameters", metavar="FILE", help="the file of `retune run`, for its model and registry")
+    arguments.add_parameter_flags(ask, ("model_name", "recipe", "registry"))
 
 
 def _add_status(commands: Commands) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import time
+import tomllib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ def prefect_server(settings: Settings, *, port: int | None = None) -> Iterator[s
     """Set the environment for Prefect and yield the API's address; on exit, stop a server that nobody else uses."""
     settings.prefect_home.mkdir(parents=True, exist_ok=True)
     redact_logs(settings.prefect_home)
+    profile = _profile_with_server()
     os.environ["PREFECT_HOME"] = str(settings.prefect_home)
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -39,6 +41,8 @@ def prefect_server(settings: Settings, *, port: int | None = None) -> Iterator[s
         _check_reachable(url)
         yield url
         return
+    if profile is not None:
+        say(f"Prefect's profile {profile} names a server, which is not used: set PREFECT_API_URL to use it.")
     with _using(settings.prefect_home, port) as url:
         os.environ["PREFECT_API_URL"] = url
         os.environ["PREFECT_UI_URL"] = url.removesuffix("/api")
@@ -105,6 +109,20 @@ def _nobody_uses(home: Path) -> bool:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
+
+
+def _profile_with_server() -> str | None:
+    """The active profile in the person's own Prefect home, where it names a server.
+
+    Not followed: its server may be one that is not running, and a first `make run` has to work there, too.
+    """
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    try:
+        profiles = tomllib.loads(Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml")).read_text())
+        name = str(os.environ.get("PREFECT_PROFILE") or profiles["active"])
+        return name if profiles["profiles"][name]["PREFECT_API_URL"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _check_reachable(url: str) -> None:

@@ -79,7 +79,7 @@ def _check(parameters: Parameters) -> None:
 
 
 def _lines(document: dict[str, Any]) -> str:
-    if "trials" not in document:
+    if document["trials"] is None:
         return str(document["decision"])
     from retuner.cost.words import beside_plan
     from retuner.search.records import in_words

@@ -75,7 +75,8 @@ def _lines(addresses: Addresses) -> str:
             f"API          {addresses.api}",
             f"work pool    {addresses.work_pool}, with a worker on this machine",
             f"deployments  {', '.join(addresses.deployments)}",
-            f"start one    in the UI: {addresses.ui}/deployments, or: .venv/bin/prefect deployment run {first}",
+            f"start one    in the UI: {addresses.ui}/deployments, or:",
+            f"             PREFECT_API_URL={addresses.api} .venv/bin/prefect deployment run {first}",
             "stop all     make down",
         ]
     )

@@ -52,7 +52,7 @@ from tasks.stage import tell_flow_failure
 def flow_run_name() -> str:
     """The flow run by its model."""
     given = flow_run.parameters
-    return f"retune-{given.get('model_name') or model_name_of(given['recipe'])}"
+    return f"retune-{model_name_of(given['recipe'], given.get('model_name'))}"
 
 
 @flow(

@@ -17,6 +17,12 @@ from retuner.stages.evaluate import Evaluation
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 
+DOCUMENT = (
+    *("dataset", "study", "flow_run", "trials", "best", "test", "standard_errors", "model", "decision", "report"),
+    *("ended_early", "cost", "seconds"),
+)
+"""Keys of the document, whatever came of the flow run; null for what there was not."""
+
 
 class Stopwatch:
     """Wall seconds of the named stages, and of everything as `total`."""
@@ -100,7 +106,8 @@ def summarise(
 def nothing_changed(dataset: Dataset, study: str) -> Any:
     """The end of a flow run that would only have repeated a study: Completed, and the document says so."""
     decision = f"Nothing changed since {study}: same data, code and parameters, so no trial was started."
-    document = {"dataset": dataset.name, "study": study, "flow_run": str(flow_run.id), "decision": decision}
+    told = {"dataset": dataset.name, "study": study, "flow_run": str(flow_run.id), "decision": decision}
+    document: dict[str, Any] = {**dict.fromkeys(DOCUMENT), **told}
     return Completed(name="Unchanged", message=decision, data=document)
 
 

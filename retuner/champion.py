@@ -37,7 +37,10 @@ def load_champion(
     opened = open_registry(registry, settings, sign_in=sign_in)
     version = opened.champion(name)
     if version is None:
-        raise UserError(f"There is no champion of {name} yet: make one with: retune run --model-name {name}")
+        raise UserError(
+            f"There is no champion of {name} yet: retune run makes one, with the same --model-name, --recipe or "
+            "--parameters."
+        )
     folder = fetch_champion(opened, version, settings.home / "champions" / name)
     sys.path.insert(0, str(folder / CODE))
     training = import_module("retuner_training.model")

@@ -61,7 +61,9 @@ class Parameters(Group):
     @classmethod
     def _name_model(cls, values: Any) -> Any:
         """Give the model its recipe's name where nobody named it: the form and the command leave it empty."""
-        if not isinstance(values, dict) or values.get("model_name") is not None:
+        if not isinstance(values, dict):
             return values
         recipe = values.get("recipe", cls.model_fields["recipe"].default)
-        return {**values, "model_name": model_name_of(recipe)} if isinstance(recipe, str) else values
+        if not isinstance(recipe, str):
+            return values
+        return {**values, "model_name": model_name_of(recipe, values.get("model_name"))}

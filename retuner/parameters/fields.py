@@ -44,11 +44,13 @@ def without_secret(address: str) -> str:
     return address
 
 
-def model_name_of(recipe: str) -> str:
-    """What models of a recipe are called where nobody says it: `my_package_my_module` for one of a person's own.
+def model_name_of(recipe: str, given: str | None = None) -> str:
+    """The name that was given, else what models of the recipe are called: `my_package_my_module` for a person's own.
 
-    Its text alone decides: a form must not import somebody's code.
+    The recipe's text alone decides: a form must not import somebody's code.
     """
+    if given:
+        return given
     if recipe in _MODELS:
         return _MODELS[recipe]
     plain = re.sub(r"[^A-Za-z0-9]+", "_", recipe.removesuffix(":recipe")).strip("_")

@@ -171,3 +171,21 @@ def test_an_api_that_does_not_answer_is_named(tmp_path, monkeypatch):
         prefect_server(settings),
     ):
         pytest.fail("it went on without an API")
+
+
+def test_a_server_that_the_own_profile_names_is_not_used_without_a_word(tmp_path, monkeypatch, capsys):
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".prefect").mkdir()
+    (tmp_path / ".prefect" / "profiles.toml").write_text(
+        'active = "team"\n[profiles.team]\nPREFECT_API_URL = "http://prefect.example:4200/api"\n'
+    )
+    settings = read_settings({"RETUNER_HOME": str(tmp_path)})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(UserError),  # the port is taken: it is all about what is said before
+        prefect_server(settings, port=other.getsockname()[1]),
+    ):
+        pytest.fail("it took the other program for a Prefect server")
+    assert "profile team names a server, which is not used: set PREFECT_API_URL" in capsys.readouterr().err

@@ -227,6 +227,8 @@ def test_a_retune_that_would_repeat_the_last_one_starts_nothing(retune):
     trained = retune.trainings()
     second = run_document(retune, *retune.search("--skip-if-unchanged", "true", trials=2))
     assert second["study"] == first["study"]
+    assert second.keys() == first.keys()
+    assert second["model"] is None
     assert second["decision"].startswith(f"Nothing changed since {first['study']}")
     assert retune.trainings() == trained
     assert len(retune.status()) == 1
