@@ -54,6 +54,7 @@ def write_page(file: Path, outcomes: Outcomes, bench: Bench, *, conditions: str,
         *("| " + " | ".join(_cells(name, outcome)) + " |" for name, outcome in outcomes.items()),
         "",
         METHOD.format(part=bench.scale.part),
+        DECISIONS,
         "## Where the CPU of a trial goes",
         "",
     ]
@@ -86,6 +87,17 @@ METHOD = """- CPU seconds are those of the process without its imports, on one t
 - Early stopping is replayed on the first {part} questions with all their duplicates: the trials were trained to their
   ends once, with the CPU seconds until each report; for each seed some are drawn and stopped by the search's own rules
   on a clock of these seconds, a stop being known in the training 0.25 s after the report.
+"""
+
+DECISIONS = """## What was measured on the way
+
+| page | what it measures |
+| --- | --- |
+| [work-shared-between-trials](decisions/work-shared-between-trials.md) | a faq_ranker trial before and after |
+| [reference-trees](decisions/reference-trees.md) | a faq_reference trial beside the yardstick, and what its settings move |
+| [threads-per-trial](decisions/threads-per-trial.md) | one trial with all threads, or one with each |
+| [one-commit-a-look](decisions/one-commit-a-look.md) | where the wall of trials that return at once went |
+| [overhead-of-a-trial](decisions/overhead-of-a-trial.md) | what of it is left, and what it cannot fall below |
 """
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,9 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
             clock = time.monotonic()
             scale_up(bench, study, target)
             nodes, scaled = target.nodes, time.monotonic() - clock
-            before, clock = _Cpu.now(), time.monotonic()
+            before, first = _Cpu.now(), time.monotonic()
             run_trials(bench, study, target)
-            cpu, ran = _Cpu.now().since(before), time.monotonic() - clock
+            cpu, ran = _Cpu.now().since(before), time.monotonic() - first
             clock = time.monotonic()
             aggregate(bench, study)
             seconds = {"scale": scaled, "trials": ran, "aggregate": time.monotonic() - clock}
@@ -75,6 +76,7 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
     return {
         "seconds": {**seconds, "search": sum(seconds.values())},
         "cpu": cpu,
+        "first": first,
         "nodes": nodes,
         "states": sorted({trial.state.value for trial in trials}),
         "values": values,
@@ -85,8 +87,7 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
 def run_search(*, parameters: dict[str, Any], home: str, api: str) -> dict[str, Any]:
     """Run the search and leave when the server at `api` has written all of it, so that it is idle for what follows."""
     found: dict[str, Any] = search(parse_parameters(parameters), home)
-    wait_until_settled(api, started)
-    return found
+    return _settled(found, api, started)
 
 
 def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
@@ -102,10 +103,16 @@ def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
         before, clock = _Cpu.now(), time.monotonic()
         futures = instant.map(range(tasks))
         futures.wait()
-        found = {"seconds": time.monotonic() - clock, "cpu": _Cpu.now().since(before)}
+        found = {"seconds": time.monotonic() - clock, "cpu": _Cpu.now().since(before), "first": clock}
         runs.update(str(future.task_run_id) for future in futures)
         return found
 
     found: dict[str, Any] = mapped()
-    wait_until_settled(api, runs)
-    return found
+    return _settled(found, api, runs)
+
+
+def _settled(found: dict[str, Any], api: str, runs: Collection[str]) -> dict[str, Any]:
+    """With the wall from the first task to the moment when the server has written the ends of all of them."""
+    if not wait_until_settled(api, runs):
+        raise RuntimeError(f"The server at {api} did not write all of its task runs in time.")
+    return {**found, "settled": time.monotonic() - found.pop("first")}
