@@ -84,14 +84,14 @@ def _print(plan: Plan) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from retuner.cost.words import plan_lines, plan_rows
+    from retuner.cost.words import plan_lines, plan_rows, shown
 
     rows = plan_rows(plan)
     table = Table(box=None, pad_edge=False)
     for column in rows[0]:
         table.add_column(column, justify="left" if column == "part" else "right")
     for row in rows:
-        table.add_row(*(value if isinstance(value, str) else f"{value:.2f}" for value in row.values()))
+        table.add_row(*(shown(value) for value in row.values()))
     console = Console()
     console.print(table)
     for line in plan_lines(plan):

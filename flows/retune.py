@@ -35,8 +35,10 @@ from retuner.parameters import (
 )
 from retuner.parameters.fields import model_name_of
 from retuner.presence import announce
+from retuner.search.records import TrialRecord
 from retuner.settings import Settings, read_settings
 from retuner.stages.search import open_study_target
+from retuner.stages.study import Study
 from retuner.workbench import Workbench, open_workbench
 from tasks.artifacts import write_summary
 from tasks.blocks import load_azure_ml_identity, load_blob_credentials
@@ -137,7 +139,7 @@ def open_bench(given: Parameters, settings: Settings, stop: Event) -> AbstractCo
 
 
 def run_stages(bench: Workbench, resume: str | None) -> Any:
-    """All stages of one retune; the cluster is scaled back whatever happens."""
+    """All stages of one retune."""
     clock = Stopwatch()
     plan = plan_retune(bench)
     with clock.measure("prepare"):
@@ -149,14 +151,8 @@ def run_stages(bench: Workbench, resume: str | None) -> Any:
         store_dataset(bench, dataset)
     study = open_study(bench, dataset, resume)
     note_plan(bench, study, plan)
-    target = open_study_target(bench, study)
     try:
-        with clock.measure("search"):
-            scale_up(bench, study, target)
-            run_trials(bench, study, target)
-            best = aggregate(bench, study)
-        with clock.measure("retrain"):
-            job = retrain_best(bench, study, target, best)
+        best, job = search_and_retrain(bench, study, clock)
         with clock.measure("evaluate"):
             evaluation = evaluate_model(bench, study, job)
         write_evaluation(bench, study, evaluation)
@@ -168,12 +164,27 @@ def run_stages(bench: Workbench, resume: str | None) -> Any:
     except RetunerError as error:
         explain(error, bench, study)
         raise
-    finally:
-        # its own failure is told, and the clean-up tries again
-        scale_back(bench, study, target, return_state=True)
     with clock.measure("report"):
         report = write_report(bench, study)
     outcome = Outcome(best, evaluation, version, costs)
     summary = summarise(bench, study, outcome, report=report, seconds=clock.seconds)
     write_summary(study.name, summary.markdown)
     return summary.state
+
+
+def search_and_retrain(bench: Workbench, study: Study, clock: Stopwatch) -> tuple[TrialRecord, str]:
+    """The stages that need nodes: the best trial, and the name of its final training.
+
+    The nodes are given back whatever happens, and before anything else is done: they cost as long as they are up.
+    """
+    target = open_study_target(bench, study)
+    try:
+        with clock.measure("search"):
+            scale_up(bench, study, target)
+            run_trials(bench, study, target)
+            best = aggregate(bench, study)
+        with clock.measure("retrain"):
+            return best, retrain_best(bench, study, target, best)
+    finally:
+        # its own failure is told, and the clean-up tries again
+        scale_back(bench, study, target, return_state=True)

@@ -247,8 +247,7 @@ class AzureMlTarget:
     def _service_for(self, name: str) -> AzureMlService:
         """The cluster of a new job: that of dedicated nodes where low-priority ones were taken away too often."""
         parameters = self._parameters
-        stays = parameters.dedicated_cluster is None or attempt_of(name) <= parameters.dedicated_after
-        if stays or not parameters.low_priority:
+        if parameters.moves_after is None or attempt_of(name) <= parameters.moves_after:
             return self._service
         if self._dedicated is None:
             other = {"cluster": parameters.dedicated_cluster, "low_priority": False, "min_nodes": 0}

@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass
 
 from retuner.compute.azure_ml_requests import START_ALLOWANCE
+from retuner.cost.prices import Price, given_price
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute, Budget, DaskCompute, Parameters
+from retuner.parameters.nodes import nodes_wanted
 
 STARTUP_SECONDS = 300.0
 """From a job that waits to a node of Azure ML that works on it: an assumption, which `retune plan` lets you change."""
@@ -45,32 +47,40 @@ def limits(budget: Budget) -> Limits:
     return Limits(trial=min(budget.seconds_per_trial, search), final=final, search=search)
 
 
-def rates(
-    compute: DaskCompute | AzureMlCompute,
-    budget: Budget,
-    *,
-    usd_per_hour: float | None,
-    startup_seconds: float | None = None,
-) -> Rates:
+def rates(parameters: Parameters, price: Price | None, *, startup_seconds: float | None = None) -> Rates:
     """What nodes cost there. On Dask they are up anyway, so that no start and no idle time is counted."""
-    bound, is_azure = limits(budget), isinstance(compute, AzureMlCompute)
-    allowance = START_ALLOWANCE if is_azure else 0
-    startup = startup_seconds if startup_seconds is not None else STARTUP_SECONDS if is_azure else 0.0
+    compute, bound = parameters.compute, limits(parameters.budget)
+    if not isinstance(compute, AzureMlCompute):
+        return Rates(
+            usd_per_hour=None if price is None else price.dedicated,
+            startup_seconds=startup_seconds or 0.0,
+            idle_seconds=0.0,
+            trial_seconds=bound.trial,
+            final_seconds=bound.final,
+        )
     return Rates(
-        usd_per_hour=usd_per_hour,
-        startup_seconds=startup,
-        idle_seconds=float(compute.idle_seconds) if isinstance(compute, AzureMlCompute) else 0.0,
-        trial_seconds=bound.trial + allowance,
-        final_seconds=bound.final + allowance,
+        usd_per_hour=None if price is None else price.usd_per_hour(low_priority=compute.low_priority),
+        startup_seconds=STARTUP_SECONDS if startup_seconds is None else startup_seconds,
+        idle_seconds=float(compute.idle_seconds),
+        trial_seconds=bound.trial + START_ALLOWANCE,
+        final_seconds=bound.final + START_ALLOWANCE,
+        moves_after=compute.moves_after,
+        moved_usd_per_hour=None if price is None else price.dedicated,
+        kept_nodes=min(compute.min_nodes, nodes_wanted(parameters)),
     )
+
+
+def told_rates(parameters: Parameters) -> Rates:
+    """The rates as far as they are known without asking anybody for a price."""
+    usd = parameters.budget.price_per_hour
+    return rates(parameters, None if usd is None else given_price(usd))
 
 
 def check_budget(parameters: Parameters) -> None:
     """Raise UserError where the budget is below one trial, as far as that is known without asking for a price."""
     compute, budget = parameters.compute, parameters.budget
-    known = rates(compute, budget, usd_per_hour=budget.price_per_hour)
     if budget.price_per_hour is not None or isinstance(compute, DaskCompute):
-        check_cost(budget, known)
+        check_cost(budget, told_rates(parameters))
 
 
 def check_cost(budget: Budget, known: Rates) -> None:
@@ -82,8 +92,8 @@ def check_cost(budget: Budget, known: Rates) -> None:
             f"budget.max_cost = {budget.max_cost:g} cannot be kept, because the price of a node is not known: give it "
             f"in budget.price_per_hour, or leave max_cost away."
         )
-    parts = Purse(known, budget.max_cost).committed(more_trials=1)
-    usd = parts.total / 3600 * known.usd_per_hour
+    committed = Purse(known, budget.max_cost).committed([1])
+    usd, parts = committed.usd or 0.0, committed.usage
     if usd > budget.max_cost:
         raise UserError(
             f"budget.max_cost = {budget.max_cost:g} USD is below one trial: at worst a trial takes "

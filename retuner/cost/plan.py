@@ -6,11 +6,23 @@ from typing import Any
 
 from retuner.azure_ml.region import Quota
 from retuner.cost.estimates import Durations
+from retuner.cost.limits import Limits
 from retuner.cost.prices import Price
 from retuner.cost.purse import Purse
-from retuner.cost.spending import Rates, Usage, rounded
+from retuner.cost.spending import Bill, Rates, rounded
+from retuner.cost.usage import Usage
 
 HOURS_A_MONTH = 730
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Whether what is expected stays within the budget; None where there is no limit, or no price to tell."""
+
+    cost: bool | None
+    minutes: bool | None
+    trials: int
+    """Of the trials, so many are tried before a limit ends the search."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,7 @@ class Plan:
     rates: Rates
     price: Price | None
     low_priority: bool
+    limits: Limits
     max_cost: float | None = None
     max_minutes: float | None = None
     vcpus_per_node: int | None = None
@@ -37,8 +50,13 @@ class Plan:
             work=self.trials * self.durations.trial.seconds,
             retrain=self.durations.retrain.seconds,
             startup=self.trials_at_once * self.rates.startup_seconds,
-            idle=self.trials_at_once * self.rates.idle_seconds,
+            idle=self.trials_at_once * self.rates.idle_seconds + self._spare_seconds,
         )
+
+    @property
+    def bill(self) -> Bill:
+        """What that costs; nobody knows beforehand which attempts will move to dedicated nodes."""
+        return Bill(self.rates, self.usage)
 
     @property
     def is_bound(self) -> bool:
@@ -53,9 +71,46 @@ class Plan:
         return (search + self.durations.retrain.seconds) / 60
 
     @property
+    def _spare_seconds(self) -> float:
+        """Of nodes that are kept up beside the final training, longer than an idle node is."""
+        tail = max(0.0, self.durations.retrain.seconds - self.rates.idle_seconds)
+        return max(0, self.rates.kept_nodes - 1) * tail
+
+    @property
     def trials_at_once(self) -> int:
         """Trials that may be in flight, each on a node: `max_cost` must suffice though each takes its longest."""
-        return min(self.nodes, Purse(self.rates, self.max_cost).affordable)
+        return Purse(self.rates, self.max_cost).bears([1] * self.nodes)
+
+    @property
+    def fits(self) -> Fits:
+        """The plan beside the limits of the budget."""
+        usd, whole = self.bill.usd, self.max_minutes
+        return Fits(
+            cost=None if usd is None or self.max_cost is None else usd <= self.max_cost,
+            minutes=None if whole is None else self.minutes <= whole and self.is_final_in_time,
+            trials=min(self.trials, self._trials_in_cost(), self._trials_in_minutes()),
+        )
+
+    @property
+    def is_final_in_time(self) -> bool:
+        """Whether the final training is expected to end within what is kept for it."""
+        return self.durations.retrain.seconds <= self.limits.final
+
+    def _trials_in_cost(self) -> int:
+        """Trials of the expected length that are submitted before what is left could be too little for the next."""
+        if self.max_cost is None or self.rates.usd_per_hour is None:
+            return self.trials
+        others = (self.trials_at_once - 1) * (self.rates.startup_seconds + self.rates.idle_seconds)
+        least = (Purse(self.rates, self.max_cost).committed([1]).usd or 0.0) + (self.rates.usd(others) or 0.0)
+        each = self.rates.usd(self.durations.trial.seconds) or math.inf
+        return max(1, 1 + math.floor((self.max_cost - least) / each))
+
+    def _trials_in_minutes(self) -> int:
+        """Trials that have ended when the search must make way for the final training."""
+        if self.limits.search is None:
+            return self.trials
+        waves = math.floor((self.limits.search - self.rates.startup_seconds) / self.durations.trial.seconds)
+        return max(0, waves) * self.trials_at_once
 
     @property
     def bound(self) -> float:
@@ -69,7 +124,6 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as one JSON object; `usd` is null where no price is known."""
-        usd_per_hour = self.rates.usd_per_hour
         return {
             "trials": self.trials,
             "nodes": self.nodes,
@@ -80,18 +134,25 @@ class Plan:
             "idle_seconds": self.rates.idle_seconds,
             "minutes": rounded(self.minutes),
             "is_bound": self.is_bound,
-            **self.usage.document(usd_per_hour),
+            **self.bill.document(),
             "price": self._price(),
             "priorities": self._priorities(),
             "min_nodes_1": self._min_nodes_1(),
-            "if_our_side_dies": {"node_hours": rounded(self.bound / 3600), "usd": self._usd(self.bound)},
+            "if_our_side_dies": {"node_hours": rounded(self.bound / 3600), "usd": self._usd_of_bound()},
             "vcpus": {"needed": self.vcpus_per_node and self.vcpus_per_node * self.nodes, "quota": self._quota()},
-            "budget": {"max_cost": self.max_cost, "max_minutes": self.max_minutes},
+            "kept_nodes": {"nodes": self.rates.kept_nodes, "usd_a_day": self._usd(self.rates.kept_nodes * 24 * 3600)},
+            "moved": {"after": self.rates.moves_after, "usd_per_hour": self.rates.moved_usd_per_hour},
+            "budget": {"max_cost": self.max_cost, "max_minutes": self.max_minutes, "fits": asdict(self.fits)},
             "notes": list(self.notes),
         }
 
     def _usd(self, seconds: float) -> float | None:
         usd = self.rates.usd(seconds)
+        return None if usd is None else rounded(usd)
+
+    def _usd_of_bound(self) -> float | None:
+        """At the price of dedicated nodes, where all jobs may have moved to them."""
+        usd = self.rates.usd(self.bound, is_moved=self.rates.moves_after is not None)
         return None if usd is None else rounded(usd)
 
     def _price(self) -> dict[str, Any] | None:

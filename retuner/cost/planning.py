@@ -58,8 +58,7 @@ def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told
             raise
         notes.append(str(problem))
     is_low = isinstance(compute, AzureMlCompute) and compute.low_priority
-    usd_per_hour = price.usd_per_hour(low_priority=is_low) if price else None
-    known = rates(compute, budget, usd_per_hour=usd_per_hour, startup_seconds=told_.startup_seconds)
+    known = rates(parameters, price, startup_seconds=told_.startup_seconds)
     check_cost(budget, known)
     trials = _trials(parameters, sources)
     nodes = min(told_.nodes or nodes_wanted(parameters), trials, parameters.search.parallel or ALL_WORKERS)
@@ -78,6 +77,7 @@ def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told
         rates=known,
         price=price,
         low_priority=is_low,
+        limits=limits(budget),
         max_cost=budget.max_cost,
         max_minutes=budget.max_minutes,
         vcpus_per_node=_vcpus(compute, workspace),

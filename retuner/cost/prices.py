@@ -18,7 +18,7 @@ TABLE = Path(__file__).with_name("prices.json")
 FRESH = timedelta(days=7)
 """Prices that the service gave within that time are not asked for again."""
 LOW_PRIORITY_SHARE = 0.2
-"""Of the dedicated price, where no list price is known: Azure says `up to 80 % off`."""
+"""Of the dedicated price, where no list price is known: Azure says `up to 80 % off`. For comparison; never counted."""
 PRICE_DIGITS = 6
 """Azure lists no price with more; a share of one has digits that nobody can read."""
 SERVICE_SOURCE, TABLE_SOURCE, GIVEN_SOURCE = "Azure Retail Prices API", "table in the repository", "given"
@@ -40,8 +40,8 @@ class Price:
     """Why it is not the service's price of now."""
 
     def usd_per_hour(self, *, low_priority: bool) -> float:
-        """The price of a node of that kind."""
-        return self.low_priority if low_priority else self.dedicated
+        """What a node of that kind is counted at. An estimate may be too low: the dedicated price takes its place."""
+        return self.low_priority if low_priority and not self.low_priority_is_estimate else self.dedicated
 
 
 def given_price(usd_per_hour: float) -> Price:

@@ -1,16 +1,14 @@
-"""What jobs have cost and may still cost: from the times in the ledger at which they held a node. Pure arithmetic.
+"""What jobs have cost and may still cost: from the times in the ledger at which they held a node. Pure arithmetic."""
 
-A node is started for a job that finds none free, held by one job after the other, and given back once it has been
-idle for long enough. All that is between is paid for, whoever is alive on our side.
-"""
-
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from heapq import heappop, heappush
 from typing import Any
 
-from retuner.search.entries import RATES, TRIES
+from retuner.compute.azure_ml_requests import attempt_of
+from retuner.cost.usage import UNUSED, Hold, Kept, Usage, usage
+from retuner.search.entries import KEPT_UP, RATES, TRIES
 from retuner.search.records import Attempt, StudyRecord, TrialRecord
 
 
@@ -28,51 +26,54 @@ class Rates:
     """Longest that the job of a trial can hold its node."""
     final_seconds: float
     """The same of the final training."""
+    moves_after: int | None = None
+    """Attempts at a job before it moves to dedicated nodes; None where it never does."""
+    moved_usd_per_hour: float | None = None
+    """Of one node that it moves to."""
+    kept_nodes: int = 0
+    """Nodes that are kept up while the study lasts, whether they have work or not."""
 
-    def usd(self, node_seconds: float) -> float | None:
+    def is_moved(self, attempt: int) -> bool:
+        """Whether the attempt of that number, counted from 1, is made on a dedicated node."""
+        return self.moves_after is not None and attempt > self.moves_after
+
+    def usd(self, node_seconds: float, *, is_moved: bool = False) -> float | None:
         """What so many seconds of one node cost."""
-        return None if self.usd_per_hour is None else node_seconds / 3600 * self.usd_per_hour
+        price = self.moved_usd_per_hour if is_moved else self.usd_per_hour
+        return None if price is None else node_seconds / 3600 * price
 
 
 @dataclass(frozen=True)
-class Usage:
-    """Seconds of nodes, by what they were used for."""
+class Bill:
+    """What was used on the study's own nodes and on those that attempts moved to, with its price."""
 
-    work: float
-    """The trials."""
-    retrain: float
-    startup: float
-    idle: float
+    rates: Rates
+    own: Usage
+    moved: Usage = UNUSED
 
     @property
-    def total(self) -> float:
-        return self.work + self.retrain + self.startup + self.idle
+    def usage(self) -> Usage:
+        """Of all nodes."""
+        return self.own + self.moved
 
-    def document(self, usd_per_hour: float | None) -> dict[str, dict[str, float | None]]:
+    @property
+    def usd(self) -> float | None:
+        """The total; None where no price is known."""
+        return self._usd("total")
+
+    def document(self) -> dict[str, dict[str, float | None]]:
         """`node_hours` and `usd` of each part and of the `total`, as JSON."""
-        parts = {**asdict(self), "total": self.total}
-        return {
-            name: {
-                "node_hours": rounded(seconds / 3600),
-                "usd": None if usd_per_hour is None else rounded(seconds / 3600 * usd_per_hour),
-            }
-            for name, seconds in parts.items()
-        }
+        found = {}
+        for name in (*asdict(self.own), "total"):
+            usd = self._usd(name)
+            hours = rounded(getattr(self.usage, name) / 3600)
+            found[name] = {"node_hours": hours, "usd": None if usd is None else rounded(usd)}
+        return found
 
-
-@dataclass(frozen=True)
-class Hold:
-    """A job on a node; times in seconds since the epoch."""
-
-    begin: float
-    seconds: float
-    startup: float
-    """What a node that is started for it takes."""
-    is_final: bool = False
-
-    @property
-    def end(self) -> float:
-        return self.begin + self.seconds
+    def _usd(self, part: str) -> float | None:
+        own = self.rates.usd(getattr(self.own, part))
+        moved = self.rates.usd(getattr(self.moved, part), is_moved=True)
+        return None if own is None else own + (moved or 0.0)
 
 
 def rounded(value: float) -> float:
@@ -82,39 +83,28 @@ def rounded(value: float) -> float:
 
 def holds(trials: Iterable[TrialRecord], tries: Iterable[Mapping[str, Any]], rates: Rates, *, at: float) -> list[Hold]:
     """All jobs of a study. Those without an end have held their node until `at`, or as long as they could at most."""
-    found = [_hold(attempt, rates, at) for trial in trials for attempt in trial.attempts if attempt.started]
+    found = [
+        replace(_hold(attempt, rates, at), is_moved=rates.is_moved(number))
+        for trial in trials
+        for number, attempt in enumerate(trial.attempts, start=1)
+        if attempt.started
+    ]
     for one in tries:
         started = datetime.fromisoformat(one["started"]).timestamp()
         seconds = one["seconds"] if one["seconds"] is not None else min(at - started, rates.final_seconds)
-        found.append(Hold(started, seconds, rates.startup_seconds, is_final=True))
+        is_moved = rates.is_moved(attempt_of(one["job"]))
+        found.append(Hold(started, seconds, rates.startup_seconds, is_final=True, is_moved=is_moved))
     return found
 
 
-def usage(jobs: Iterable[Hold], *, idle_seconds: float) -> Usage:
-    """The node seconds of jobs, with the start and the idle time of the nodes that they needed."""
-    jobs = sorted(jobs, key=lambda hold: hold.begin)
-    busy: list[float] = []  # when each node that works will be free, soonest first
-    free: list[float] = []  # since when each idle node is so, latest last
-    startup = idle = 0.0
-    for job in jobs:
-        while busy and busy[0] <= job.begin:
-            free.append(heappop(busy))
-        if free and job.begin - free[-1] <= idle_seconds:
-            idle += job.begin - free.pop()
-        else:
-            idle += idle_seconds * len(free)
-            free.clear()
-            startup += job.startup
-        heappush(busy, job.end)
-    return Usage(
-        work=sum(job.seconds for job in jobs if not job.is_final),
-        retrain=sum(job.seconds for job in jobs if job.is_final),
-        startup=startup,
-        idle=idle + idle_seconds * (len(busy) + len(free)),
-    )
+def bill(jobs: Iterable[Hold], kept: Iterable[Kept], rates: Rates) -> Bill:
+    """What jobs and kept nodes cost. No job finds a free node on the other of the two clusters."""
+    jobs = list(jobs)
+    own = usage((job for job in jobs if not job.is_moved), idle_seconds=rates.idle_seconds, kept=kept)
+    return Bill(rates, own, usage((job for job in jobs if job.is_moved), idle_seconds=rates.idle_seconds))
 
 
-def study_usage(study: StudyRecord, trials: Iterable[TrialRecord], *, at: datetime) -> Usage | None:
+def study_bill(study: StudyRecord, trials: Iterable[TrialRecord], *, at: datetime) -> Bill | None:
     """What a study has used by `at`, from its ledger alone; None for a study that never came to its search.
 
     Trials and the final training are measured. The start of nodes and their idle time follow from the times of the
@@ -123,8 +113,9 @@ def study_usage(study: StudyRecord, trials: Iterable[TrialRecord], *, at: dateti
     rates = study_rates(study)
     if rates is None:
         return None
-    jobs = holds(trials, final_tries(study), rates, at=at.timestamp())
-    return usage(jobs, idle_seconds=rates.idle_seconds)
+    present = at.timestamp()
+    kept = [replace(one, until=min(one.until, present)) for one in kept_nodes(study)]
+    return bill(holds(trials, final_tries(study), rates, at=present), kept, rates)
 
 
 def study_rates(study: StudyRecord) -> Rates | None:
@@ -138,11 +129,25 @@ def final_tries(study: StudyRecord) -> list[dict[str, Any]]:
     return list(study.stages.get(TRIES, {}).get("tries", ()))
 
 
+def kept_nodes(study: StudyRecord) -> list[Kept]:
+    """The nodes that were kept up for the study; without an end where they still are."""
+    return [
+        Kept(
+            one["nodes"],
+            datetime.fromisoformat(one["since"]).timestamp(),
+            datetime.fromisoformat(one["until"]).timestamp() if one["until"] else math.inf,
+        )
+        for one in study.stages.get(KEPT_UP, {}).get("spans", ())
+    ]
+
+
 def with_cost(trial: TrialRecord, rates: Rates) -> TrialRecord:
     """The trial with the price of its ended attempts."""
     attempts = tuple(
-        replace(one, usd=rates.usd(one.seconds)) if one.seconds is not None and one.usd is None else one
-        for one in trial.attempts
+        replace(one, usd=rates.usd(one.seconds, is_moved=rates.is_moved(number)))
+        if one.seconds is not None and one.usd is None
+        else one
+        for number, one in enumerate(trial.attempts, start=1)
     )
     return trial if attempts == trial.attempts else replace(trial, attempts=attempts)
 

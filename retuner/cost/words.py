@@ -14,7 +14,7 @@ PARTS = {
 
 def plan_rows(plan: Plan) -> list[dict[str, object]]:
     """One row a part, the total last."""
-    parts = plan.usage.document(plan.rates.usd_per_hour)
+    parts = plan.bill.document()
     hours = {name: {"part": words, "node hours": parts[name]["node_hours"]} for name, words in PARTS.items()}
     return [{**row, **_usd(parts[name])} for name, row in hours.items()]
 
@@ -31,10 +31,7 @@ def plan_lines(plan: Plan) -> list[str]:
         lines.append(f"{what} takes {_short(estimate.seconds)} s ({estimate.basis}).")
     if plan.price is not None:
         lines.append(price_line(plan.price, low_priority=plan.low_priority))
-    lines += [*plan.notes, *_alternatives(plan), _bound(plan), *_vcpus(plan)]
-    if plan.trials_at_once < plan.nodes:
-        lines.append(f"max_cost = {plan.max_cost:g} USD lets {plan.trials_at_once} trials run at once.")
-    return lines
+    return [*lines, *plan.notes, *_budget(plan), *_nodes(plan), *_alternatives(plan), _bound(plan), *_vcpus(plan)]
 
 
 def beside_plan(actual: dict[str, float | None], plan: dict[str, float | None] | None, *, is_bound: bool) -> str:
@@ -56,11 +53,62 @@ def price_line(price: Price, *, low_priority: bool) -> str:
     if price.vm_size is None:
         return f"A node costs {usd} an hour ({price.source})."
     kind = "low priority" if low_priority else "dedicated"
-    guess = ", an estimate" if low_priority and price.low_priority_is_estimate else ""
+    is_unlisted = low_priority and price.low_priority_is_estimate
     return (
-        f"A node costs {usd} an hour{guess}: {price.vm_size}, {kind}, Linux, in {price.region}; list price of "
+        f"A node costs {usd} an hour: {price.vm_size}, {kind}, Linux, in {price.region}; list price of "
         f"{price.date}, from the {price.source}."
+        + (" The low-priority price is not listed: the dedicated one is used." if is_unlisted else "")
     )
+
+
+def shown(figure: object) -> str:
+    """A figure of a table: hundredths, and of what is less than one that it is not nothing."""
+    if not isinstance(figure, int | float):
+        return str(figure)
+    return "< 0.01" if 0 < figure < 0.01 else f"{figure:.2f}"
+
+
+def _budget(plan: Plan) -> list[str]:
+    """Whether what is expected stays within the limits, and how many trials do."""
+    fits, lines = plan.fits, []
+    expected = "at most" if plan.is_bound else "expected"
+    if fits.cost is not None:
+        within = "within" if fits.cost else "more than"
+        total = plan.bill.document()["total"]["usd"]
+        lines.append(f"The {total:g} USD that are {expected} are {within} max_cost = {plan.max_cost:g} USD.")
+    if plan.max_minutes is not None:
+        within = "within" if plan.minutes <= plan.max_minutes else "more than"
+        minutes = _short(plan.minutes)
+        lines.append(f"The {minutes} minutes that are {expected} are {within} max_minutes = {plan.max_minutes:g}.")
+        if not plan.is_final_in_time:
+            left = _short(plan.limits.final)
+            lines.append(f"The final training would be cut off: max_minutes leaves {left} s to it. Raise it.")
+    if fits.trials < plan.trials:
+        lines.append(
+            f"{'At least' if plan.is_bound else 'About'} {fits.trials} of the {_count(plan.trials, 'trial')} fit: one "
+            f"is started only where it and the final training may take their longest."
+        )
+    if plan.trials_at_once < plan.nodes:
+        lines.append(f"max_cost = {plan.max_cost:g} USD lets {_count(plan.trials_at_once, 'trial')} run at once.")
+    return lines
+
+
+def _nodes(plan: Plan) -> list[str]:
+    """Nodes that are kept up for the study, and dedicated ones that attempts may move to."""
+    document, rates, lines = plan.to_dict(), plan.rates, []
+    if rates.kept_nodes:
+        usd = document["kept_nodes"]["usd_a_day"]
+        lines.append(
+            f"min_nodes keeps {_count(rates.kept_nodes, 'node')} up while the study lasts, which is counted"
+            + ("" if usd is None else f", at {usd:g} USD a day")
+            + "; if all of our side dies, that goes on until the clean-up gives them back."
+        )
+    if rates.moves_after is not None and rates.moved_usd_per_hour is not None:
+        lines.append(
+            f"A job that is lost moves to dedicated nodes after {_count(rates.moves_after, 'attempt')} and costs "
+            f"{rates.moved_usd_per_hour:g} USD an hour there; none is expected here."
+        )
+    return lines
 
 
 def _alternatives(plan: Plan) -> list[str]:

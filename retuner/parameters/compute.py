@@ -182,3 +182,8 @@ class AzureMlCompute(Group):
         description="Prefect block as azureml-credentials/name; empty means this machine's identity.",
         json_schema_extra={"position": 15},
     )
+
+    @property
+    def moves_after(self) -> int | None:
+        """Attempts at a job on low-priority nodes before it moves to dedicated ones; None where it never does."""
+        return self.dedicated_after if self.low_priority and self.dedicated_cluster is not None else None

@@ -43,9 +43,10 @@ class SearchBudget:
         """
         if self.purse is None:
             return free
-        left, count = self.purse.affordable, 0
-        for trial in islice(chain(pending, repeat(None)), max(free, 0)):
-            if trial is None or not trial.attempts or trial.attempts[-1].ended is not None:
+        attempts = [_unpaid_attempt(trial) for trial in islice(chain(pending, repeat(None)), max(free, 0))]
+        left, count = self.purse.bears([attempt for attempt in attempts if attempt is not None]), 0
+        for attempt in attempts:
+            if attempt is not None:
                 left -= 1
             if left < 0:
                 break
@@ -55,6 +56,13 @@ class SearchBudget:
     def account(self, trial: TrialRecord) -> TrialRecord:
         """Take a trial's new state into the accounts; returns it with what its ended attempts have cost."""
         return trial if self.purse is None else self.purse.account(trial)
+
+
+def _unpaid_attempt(trial: TrialRecord | None) -> int | None:
+    """The number of the attempt that a job would be sent for; None where its job is paid for already."""
+    if trial is None or not trial.attempts:
+        return 1
+    return None if trial.attempts[-1].ended is None else len(trial.attempts) + 1
 
 
 def check_success(study: str, trials: Iterable[TrialRecord], *, budget: SearchBudget) -> None:

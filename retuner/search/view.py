@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from retuner.cost.spending import study_rates, study_usage
+from retuner.cost.spending import study_bill
 from retuner.search.draws import planned_trials
 from retuner.search.entries import CLOCK, FINAL, PLAN, SEARCH
 from retuner.search.progress import FAILURES, Progress, Scores
@@ -153,8 +153,8 @@ def view_study(study: StudyRecord, trials: Sequence[TrialRecord], *, now: dateti
 
 
 def _spent(study: StudyRecord, trials: Sequence[TrialRecord], *, at: datetime) -> dict[str, Any] | None:
-    used, rates = study_usage(study, trials, at=at), study_rates(study)
-    return None if used is None or rates is None else used.document(rates.usd_per_hour)
+    used = study_bill(study, trials, at=at)
+    return None if used is None else used.document()
 
 
 def _phase(study: StudyRecord, *, alive: bool) -> Phase:

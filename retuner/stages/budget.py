@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from retuner.cost.limits import limits, rates
+from retuner.compute.azure_ml_requests import attempt_of
+from retuner.cost.limits import limits, told_rates
 from retuner.cost.purse import Purse
-from retuner.cost.spending import Rates, final_tries, study_rates, study_usage
+from retuner.cost.spending import Rates, final_tries, kept_nodes, study_bill, study_rates
 from retuner.errors import UserError
 from retuner.search.entries import CLOCK, COST, PLAN, SEARCH, TRIES
 from retuner.search.records import StudyRecord, TrialRecord, count_states, counters, node_seconds, now
@@ -51,8 +52,7 @@ def final_seconds(bench: Workbench, study: Study) -> float:
 def open_purse(bench: Workbench, study: Study) -> Purse:
     """What the study may spend, with all that it has spent."""
     record = bench.ledger.study(study.name)
-    trials = bench.ledger.trials(study.name)
-    return Purse(_rates(bench, record), bench.parameters.budget.max_cost, trials, final_tries(record))
+    return _purse(bench, record, final_tries(record))
 
 
 class FinalTries:
@@ -73,7 +73,7 @@ class FinalTries:
         if self._tries and self._tries[-1]["seconds"] is None and self._tries[-1]["job"] == job:
             return
         self.end()
-        self._check_cost()
+        self._check_cost(attempt_of(job))
         self._tries.append({"job": job, "started": now().isoformat(), "seconds": None, "usd": None})
         self._write()
 
@@ -89,13 +89,14 @@ class FinalTries:
         started = datetime.fromisoformat(self._tries[-1]["started"])
         held = node_seconds(started=started, began=started, ended=now(), trained=trained)
         seconds = min(held, self._rates.final_seconds)
-        self._tries[-1] |= {"seconds": seconds, "usd": self._rates.usd(seconds)}
+        is_moved = self._rates.is_moved(attempt_of(self._tries[-1]["job"]))
+        self._tries[-1] |= {"seconds": seconds, "usd": self._rates.usd(seconds, is_moved=is_moved)}
         self._write()
 
-    def _check_cost(self) -> None:
+    def _check_cost(self, attempt: int) -> None:
         max_cost = self._bench.parameters.budget.max_cost
-        trials = self._bench.ledger.trials(self._study.name)
-        usd = self._rates.usd(Purse(self._rates, max_cost, trials, self._tries).committed().total)
+        record = self._bench.ledger.study(self._study.name)
+        usd = _purse(self._bench, record, self._tries).committed(final_attempt=attempt).usd
         if max_cost is not None and usd is not None and usd > max_cost:
             raise UserError(
                 f"budget.max_cost = {max_cost:g} USD does not bear the final training of {self._study.name}: with it, "
@@ -125,11 +126,10 @@ class Costs:
 def settle(bench: Workbench, study: Study) -> Costs:
     """The costs of the study up to now; they are in the ledger from then on."""
     record, trials = bench.ledger.study(study.name), bench.ledger.trials(study.name)
-    usd_per_hour, plan = _rates(bench, record).usd_per_hour, record.stages.get(PLAN, {})
-    used = study_usage(record, trials, at=now())
-    actual = used.document(usd_per_hour) if used else {}
+    plan, spent = record.stages.get(PLAN, {}), study_bill(record, trials, at=now())
+    actual = spent.document() if spent else {}
     document = {
-        "usd_per_hour": usd_per_hour,
+        "usd_per_hour": _rates(bench, record).usd_per_hour,
         "actual": actual,
         "plan": {part: plan.get(part) for part in actual},
         "plan_is_bound": plan.get("is_bound", False),
@@ -163,5 +163,9 @@ def _worked(bench: Workbench, study: Study) -> float:
 
 def _rates(bench: Workbench, record: StudyRecord) -> Rates:
     """As the plan noted them; without one, those that are known without asking."""
-    compute, budget = bench.parameters.compute, bench.parameters.budget
-    return study_rates(record) or rates(compute, budget, usd_per_hour=budget.price_per_hour)
+    return study_rates(record) or told_rates(bench.parameters)
+
+
+def _purse(bench: Workbench, record: StudyRecord, tries: list[dict[str, Any]]) -> Purse:
+    trials, max_cost = bench.ledger.trials(record.name), bench.parameters.budget.max_cost
+    return Purse(_rates(bench, record), max_cost, trials, tries, kept_nodes(record))

@@ -19,7 +19,7 @@ from retuner.search.records import StudyRecord, now
 from retuner.search.states import StudyState, TrialState
 from retuner.search.transitions import set_aside
 from retuner.settings import Settings
-from retuner.stages.search import GIVEN_BACK, KEPT
+from retuner.stages.search import GIVEN_BACK, KEPT, note_kept_nodes
 
 _LIVE = (TrialState.ASKED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.LOST)
 _SAME_WRITE = timedelta(seconds=5)
@@ -101,6 +101,7 @@ def _clean_up_alone(
     try:
         if study.target:
             jobs = _stop_jobs(study, settings, find_identity)
+            note_kept_nodes(ledger, study.name, 0)
             ledger.update_study(study.name, target={**study.target, GIVEN_BACK: True})
     except Exception as error:  # noqa: BLE001 - one study must not keep the others from being cleaned up
         fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {redact(str(error))}"

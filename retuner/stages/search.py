@@ -6,7 +6,7 @@ from typing import Any
 from retuner.compute import check_target, open_target
 from retuner.compute.azure_ml_requests import signed_seconds
 from retuner.compute.target import ComputeTarget
-from retuner.cost.limits import limits
+from retuner.cost.limits import limits, told_rates
 from retuner.cost.spending import rounded
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute
@@ -14,9 +14,11 @@ from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
 from retuner.search.budget import SearchBudget
 from retuner.search.coordinator import Coordinator
 from retuner.search.draws import planned_trials
+from retuner.search.entries import KEPT_UP
+from retuner.search.ledger import Ledger
 from retuner.search.patience import Pace
 from retuner.search.progress import Progress
-from retuner.search.records import TrialRecord, best_trial, is_scored, ranked
+from retuner.search.records import TrialRecord, best_trial, is_scored, now, ranked
 from retuner.stages.budget import open_purse, search_minutes
 from retuner.stages.study import Study, training_job
 from retuner.workbench import Workbench
@@ -53,6 +55,7 @@ def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
     compute = bench.parameters.compute.model_dump(mode="json")
     kept = min(target.kept_nodes(), _kept_before(bench.ledger.study(study.name).target, compute))
     bench.ledger.update_study(study.name, target={**compute, "nodes": nodes, KEPT: kept})
+    note_kept_nodes(bench.ledger, study.name, told_rates(bench.parameters).kept_nodes)
     target.scale(kept, nodes)
     return target.nodes
 
@@ -78,8 +81,19 @@ def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
         left = bench.ledger.study(study.name).target
         if KEPT in left:
             target.scale(left[KEPT], 0)
+            note_kept_nodes(bench.ledger, study.name, 0)
     if KEPT in left:
         bench.ledger.update_study(study.name, target={**left, GIVEN_BACK: True})
+
+
+def note_kept_nodes(ledger: Ledger, study: str, nodes: int) -> None:
+    """Write down that from now on so many nodes are kept up for the study: they cost also where they have no work."""
+    spans = list(ledger.study(study).stages.get(KEPT_UP, {}).get("spans", ()))
+    present = now().isoformat()
+    closed = [{**one, "until": one["until"] or present} for one in spans]
+    opened = [{"nodes": nodes, "since": present, "until": None}] if nodes else []
+    if spans or opened:
+        ledger.write_stage(study, KEPT_UP, {"spans": closed + opened})
 
 
 def make_coordinator(

@@ -158,7 +158,7 @@ def purse_of(bench: Bench, max_cost: float, rates: Rates = RATES) -> Purse:
 
 def worst_case(bench: Bench) -> float:
     """USD that the study may have cost by now, from its ledger alone, with a final training after it."""
-    return Purse(RATES, None, bench.trials()).committed().total
+    return Purse(RATES, None, bench.trials()).committed().usd
 
 
 @pytest.mark.parametrize(("max_cost", "at_once"), [(159, 1), (359, 3), (10_000, 4)])

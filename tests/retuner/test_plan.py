@@ -1,26 +1,30 @@
 """The plan of a retune: its arithmetic, and where its figures come from."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from identities import identity
+from price_service import meter, price_service
 from test_prices import NOBODY, settings_of
 
 from retuner.azure_ml.region import Quota
 from retuner.cost.estimates import Estimate
 from retuner.cost.planning import Sources, Told, make_plan
+from retuner.cost.purse import Purse
 from retuner.cost.words import beside_plan, plan_lines, plan_rows
 from retuner.cost.workspace import WorkspaceFacts
 from retuner.errors import UserError
 from retuner.parameters.values import parse_parameters
 from retuner.search.ledger import Ledger
-from retuner.search.records import Attempt, TrialRecord
+from retuner.search.records import Attempt, TrialRecord, now
 from retuner.search.states import TrialState
 
 AZURE = {"target": "azure_ml", "vm_size": "Standard_D4_v2", "idle_seconds": 1800}
 TOLD = Told(nodes=16, region="eastus2", trial_seconds=177, startup_seconds=300)
 IDENTITY = identity()
+LISTED = [(0.458, ""), (0.1, " Low Priority")]
 
 
 class Planner:
@@ -97,8 +101,14 @@ def test_a_short_idle_time_makes_the_tail_cheap(planner):
 def test_low_priority_is_an_estimate_beside_the_dedicated_price(planner):
     plan = planner.plan()
     assert plan["priorities"] == {"dedicated": {"usd": 6.62}, "low_priority": {"usd": 1.32, "is_estimate": True}}
-    low = planner.plan(compute={**AZURE, "low_priority": True})
-    assert low["work"]["usd"] == round(0.2 * 4.72 * 0.458, 2)
+
+
+def test_a_low_priority_price_that_is_not_listed_is_not_guessed_where_money_is_counted(planner):
+    plan = planner.make(compute={**AZURE, "low_priority": True})
+    assert plan.to_dict()["work"]["usd"] == 2.16
+    words = "The low-priority price is not listed: the dedicated one is used."
+    assert any(words in line for line in plan_lines(plan))
+    assert not any(words in line for line in plan_lines(planner.make()))
 
 
 def test_one_node_that_is_kept_saves_its_start_and_costs_all_day(planner):
@@ -121,6 +131,91 @@ def test_max_cost_tells_how_many_trials_may_run_at_once(planner):
     assert plan["trials_at_once"] == 3
     assert plan["if_our_side_dies"]["usd"] < 2.5
     assert "max_cost = 2.5 USD lets 3 trials run at once." in plan_lines(planner.make(budget=limits))
+
+
+def test_nodes_that_are_kept_up_are_in_the_plan_with_what_they_cost_a_day(planner):
+    compute = {**AZURE, "idle_seconds": 60, "min_nodes": 3, "max_nodes": 16}
+    told = replace(TOLD, retrain_seconds=1000)
+    plan, without = planner.make(told, compute=compute), planner.make(told, compute={**compute, "min_nodes": 0})
+    # beside the final training two nodes idle until it has ended, and not for a minute alone
+    assert plan.usage.idle == without.usage.idle + 2 * (1000 - 60)
+    document = plan.to_dict()
+    assert document["kept_nodes"] == {"nodes": 3, "usd_a_day": round(3 * 24 * 0.458, 2)}
+    assert document["total"]["usd"] > without.to_dict()["total"]["usd"]
+    assert any("min_nodes keeps 3 nodes up" in line and "32.98 USD a day" in line for line in plan_lines(plan))
+    assert not any("min_nodes keeps" in line for line in plan_lines(without))
+
+
+def test_attempts_that_may_move_to_dedicated_nodes_are_told_with_their_price(planner):
+    compute = {**AZURE, "low_priority": True, "dedicated_cluster": "dedicated", "dedicated_after": 3}
+    with price_service([meter("Standard_D4_v2", "eastus2", usd, kind=kind) for usd, kind in LISTED]) as service:
+        planner.settings = settings_of(planner.settings.home.parent, service.url)
+        plan, stays = planner.make(compute=compute), planner.make(compute={**compute, "dedicated_cluster": None})
+    assert (plan.rates.usd_per_hour, plan.rates.moved_usd_per_hour, plan.rates.moves_after) == (0.1, 0.458, 3)
+    assert stays.rates.moves_after is None
+    assert plan.to_dict()["work"] == {"node_hours": 4.72, "usd": 0.47}
+    bounds = [one.to_dict()["if_our_side_dies"]["usd"] for one in (plan, stays)]
+    assert bounds[0] == pytest.approx(4.58 * bounds[1], rel=0.01)
+    told = "moves to dedicated nodes after 3 attempts and costs 0.458 USD an hour there"
+    assert any(told in line for line in plan_lines(plan))
+
+
+BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
+
+
+@pytest.mark.parametrize(
+    ("limit", "fits", "words"),
+    [
+        ({}, {"cost": None, "minutes": None, "trials": 96}, []),
+        ({"max_cost": 50}, {"cost": True, "minutes": None, "trials": 96}, ["6.62 USD that are expected are within"]),
+        (
+            # three at once, of which each starts and idles for 0.27 USD: 0.53 are left for trials beside the first
+            {"max_cost": 2},
+            {"cost": False, "minutes": None, "trials": 24},
+            ["USD that are expected are more than max_cost = 2 USD.", "About 24 of the 96 trials fit"],
+        ),
+        (
+            {"max_minutes": 60},
+            {"cost": None, "minutes": True, "trials": 96},
+            ["46 minutes that are expected are within"],
+        ),
+        (
+            # 51 minutes, less 1500 s and a minute, leave 1500 s: after the start of the nodes six rounds of 177 s
+            {"max_minutes": 51},
+            {"cost": None, "minutes": True, "trials": 96},
+            [],
+        ),
+        (
+            {"max_minutes": 42},
+            {"cost": None, "minutes": False, "trials": 80},
+            ["46 minutes that are expected are more than max_minutes = 42.", "leaves 1260 s", "About 80 of the 96"],
+        ),
+    ],
+)
+def test_the_plan_says_whether_it_stays_within_the_budget_and_how_many_trials_do(planner, limit, fits, words):
+    plan = planner.make(budget={**BUDGET, **limit})
+    assert plan.to_dict()["budget"]["fits"] == fits
+    lines = plan_lines(plan)
+    for word in words:
+        assert any(word in line for line in lines), lines
+    assert any("that are expected are" in line for line in lines) == bool(limit)
+
+
+def test_as_many_trials_as_the_plan_says_can_be_paid_for(planner):
+    """The purse goes on as the plan thought, where every trial takes what was expected of it."""
+    plan = planner.make(Told(nodes=1, region="eastus2", trial_seconds=177), budget={**BUDGET, "max_cost": 3})
+    purse, began = Purse(plan.rates, plan.max_cost), now() - timedelta(days=1)
+    tried = 0
+    while purse.bears([1]):
+        times = {"started": began, "began": began + timedelta(seconds=300 if tried == 0 else 0)}
+        began = times["began"] + timedelta(seconds=177)
+        attempt = Attempt(f"j{tried}", TrialState.COMPLETED, seconds=177.0, ended=began, **times)
+        purse.account(TrialRecord(tried, TrialState.COMPLETED, attempts=(attempt,)))
+        tried += 1
+    assert 1 < plan.fits.trials < 96
+    assert (
+        abs(tried - plan.fits.trials) <= 1 + 2100 // 177
+    )  # they ran yesterday, so that the final has a node of its own
 
 
 def test_a_given_price_is_asked_of_nobody(planner):

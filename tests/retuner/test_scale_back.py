@@ -4,7 +4,10 @@ import pytest
 from fake_target import FakeTarget
 from stage_bench import StageBench
 
+from retuner.cost.spending import kept_nodes
 from retuner.errors import RetryableError, UserError
+from retuner.search.records import now
+from retuner.stages.budget import open_purse
 from retuner.stages.search import GIVEN_BACK, scale_back, scale_up
 
 
@@ -62,3 +65,28 @@ def test_the_target_is_closed_before_the_ledger_is_asked(stage_bench, monkeypatc
     with pytest.raises(RetryableError):
         scale_back(stage_bench.bench, stage_bench.study, target)
     assert target.closed == 1
+
+
+def kept_by(bench: StageBench) -> list[tuple[int, bool]]:
+    """How many nodes were kept up, and whether they still are, one process after the other."""
+    record = bench.bench.ledger.study(bench.study.name)
+    return [(one.nodes, one.until > now().timestamp()) for one in kept_nodes(record)]
+
+
+def test_the_ledger_knows_since_when_and_until_when_nodes_were_kept_up_for_the_study(stage_bench):
+    assert kept_by(stage_bench) == []
+    azure = {"target": "azure_ml", "workspace": "w", "resource_group": "g", "subscription_id": "s", "min_nodes": 2}
+    bench = stage_bench.with_parameters(compute=azure, budget={"price_per_hour": 1})
+    scale_up(bench.bench, bench.study, Cluster())
+    assert kept_by(bench) == [(2, True)]
+    scale_up(bench.bench, bench.study, Cluster())  # of a process that was killed, and of the one that resumes
+    assert kept_by(bench) == [(2, False), (2, True)]
+    scale_back(bench.bench, bench.study, Cluster())
+    assert kept_by(bench) == [(2, False), (2, False)]
+    assert open_purse(bench.bench, bench.study).rates.kept_nodes == 2
+
+
+def test_where_no_node_is_kept_up_nothing_is_written(stage_bench):
+    scale_up(stage_bench.bench, stage_bench.study, Cluster())
+    scale_back(stage_bench.bench, stage_bench.study, Cluster())
+    assert kept_by(stage_bench) == []

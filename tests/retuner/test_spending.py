@@ -6,13 +6,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from retuner.cost.purse import Purse
-from retuner.cost.spending import Hold, Rates, Usage, holds, rounded, usage
+from retuner.cost.spending import Rates, bill, holds, rounded
+from retuner.cost.usage import Hold, Kept, Usage, usage
 from retuner.search.records import Attempt, TrialRecord, node_seconds, now
 from retuner.search.states import TrialState
 
 RATES = Rates(usd_per_hour=3600.0, startup_seconds=10, idle_seconds=20, trial_seconds=100, final_seconds=200)
 """One USD a second."""
+MOVING = replace(RATES, moves_after=2, moved_usd_per_hour=5 * 3600.0)
+"""The same, and from the third attempt on five USD a second."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
+MANY = 100
+
+
+def affordable(purse: Purse) -> int:
+    """How many first attempts it bears."""
+    return purse.bears([1] * MANY)
 
 
 def at(seconds: float) -> datetime:
@@ -54,7 +63,7 @@ def test_a_job_without_an_end_counts_until_now_or_at_its_longest():
     present, never = START.timestamp() + 30, float("inf")
     assert [job.seconds for job in holds([running], [], RATES, at=present)] == [26]
     assert [job.seconds for job in holds([running], [], RATES, at=never)] == [100]
-    final = {"job": "f", "started": at(0).isoformat(), "seconds": None, "usd": None}
+    final = {"job": "s-final-t0000-a1", "started": at(0).isoformat(), "seconds": None, "usd": None}
     assert [job.seconds for job in holds([], [final], RATES, at=present)] == [30]
     assert [job.seconds for job in holds([], [final], RATES, at=never)] == [200]
 
@@ -82,40 +91,126 @@ def test_the_seconds_on_a_node(began, trained, expected):
 
 def test_the_purse_bears_what_fits_at_its_longest_before_the_final_training():
     # 10 to start the node, 100 for the trial, 200 for the final training on the same node, 20 idle
-    assert Purse(RATES, 330.0 + 1).affordable == 1
-    assert Purse(RATES, 330.0 - 1).affordable == 0
-    assert Purse(RATES, 330.0 + 130 * 6 + 1).affordable == 7
+    assert affordable(Purse(RATES, 330.0 + 1)) == 1
+    assert affordable(Purse(RATES, 330.0 - 1)) == 0
+    assert affordable(Purse(RATES, 330.0 + 130 * 6 + 1)) == 7
+    assert Purse(RATES, 330.0 + 130 * 6 + 1).bears([1, 1]) == 2
 
 
 def test_what_is_in_flight_counts_at_its_longest_and_what_has_ended_as_it_was():
     purse, present = Purse(RATES, 1050.0), now()
-    before = purse.affordable
+    before = affordable(purse)
     purse.account(trial(0, Attempt("job", TrialState.SUBMITTED, started=present)))
-    assert purse.affordable == before - 1
+    assert affordable(purse) == before - 1
     times = {"started": present, "began": present, "ended": present + timedelta(seconds=1)}
     landed = purse.account(trial(0, Attempt("job", TrialState.COMPLETED, seconds=1.0, **times)))
-    assert purse.affordable == before
+    assert affordable(purse) == before
     assert landed.attempts[0].usd == landed.usd == 1.0
-    assert purse.committed().work == 1
+    assert purse.committed().usage.work == 1
 
 
 def test_attempts_of_earlier_processes_count_whether_they_have_ended_or_not():
     lost = replace(ended(0, 40), state=TrialState.LOST)
     left = Attempt("job", TrialState.RUNNING, started=at(50), began=at(50))
     fresh, resumed = Purse(RATES, 1000.0), Purse(RATES, 1000.0, [trial(0, lost, left)])
-    assert resumed.committed().work == 140
-    assert resumed.affordable < fresh.affordable
+    assert resumed.committed().usage.work == 140
+    assert affordable(resumed) < affordable(fresh)
 
 
 def test_earlier_final_trainings_count():
-    final = {"job": "f", "started": at(0).isoformat(), "seconds": 150.0, "usd": 150.0}
-    assert Purse(RATES, 1000.0, [], [final]).committed().retrain == 350
+    final = {"job": "s-final-t0000-a1", "started": at(0).isoformat(), "seconds": 150.0, "usd": 150.0}
+    assert Purse(RATES, 1000.0, [], [final]).committed().usage.retrain == 350
 
 
 def test_without_a_limit_or_a_price_everything_is_borne():
-    assert Purse(RATES, None).affordable > 10**6
+    assert affordable(Purse(RATES, None)) == MANY
     assert Purse(replace(RATES, usd_per_hour=None), None).account(trial(0, ended(0, 5))).usd is None
 
 
 def test_small_figures_keep_two_digits():
     assert [rounded(value) for value in (4.7199, 2.16176, 0.24426, 0.0123456, 0.0)] == [4.72, 2.16, 0.24, 0.012, 0.0]
+
+
+# attempts that were moved to dedicated nodes
+
+
+def preempted(begin: float, end: float) -> Attempt:
+    return replace(ended(begin, end), state=TrialState.LOST)
+
+
+def test_an_attempt_that_was_moved_costs_the_price_of_a_dedicated_node():
+    moved = trial(0, preempted(0, 10), preempted(10, 20), ended(20, 30))
+    assert [attempt.usd for attempt in Purse(MOVING, 10_000.0).account(moved).attempts] == [10, 10, 50]
+    assert [attempt.usd for attempt in Purse(RATES, 10_000.0).account(moved).attempts] == [10, 10, 10]
+
+
+def test_the_bill_has_each_cluster_at_its_own_price_and_with_its_own_nodes():
+    moved = trial(0, preempted(0, 10), preempted(10, 20), ended(20, 30, submitted=0))
+    found = bill(holds([moved], [], MOVING, at=0.0), [], MOVING)
+    # the free node of the first cluster is of no use to the second one
+    assert (found.own, found.moved) == (Usage(20, 0, 0, 20), Usage(10, 0, 10, 20))
+    assert found.document()["work"] == {"node_hours": rounded(30 / 3600), "usd": 20 + 5 * 10}
+    assert found.document()["total"]["usd"] == 40 + 5 * 40
+
+
+def test_the_purse_reserves_the_dedicated_price_for_an_attempt_that_will_be_moved():
+    # a trial on a node of its own (130) before a final training (230), at five times the price where it is moved
+    assert Purse(MOVING, 130 + 200.0 + 1).bears([2]) == 1
+    assert Purse(MOVING, 5 * 130 + 230.0 - 1).bears([3]) == 0
+    assert Purse(MOVING, 5 * 130 + 230.0 + 1).bears([3]) == 1
+    assert Purse(MOVING, 5 * 130 + 230.0 + 131).bears([3, 1, 1]) == 2
+    assert Purse(MOVING, 330.0 + 5 * 130 + 1).bears([1, 3, 3]) == 2
+
+
+def test_an_attempt_in_flight_on_a_dedicated_node_counts_at_its_price():
+    present = now()
+    flying = Attempt("job", TrialState.RUNNING, started=present, began=present)
+    lost = [replace(ended(0, 0), state=TrialState.LOST)] * 2
+    assert Purse(MOVING, None, [trial(0, *lost, flying)]).committed().document()["work"]["usd"] == 500
+
+
+def test_a_final_training_that_was_moved_costs_the_price_of_a_dedicated_node():
+    tries = [{"job": f"s-final-t0000-a{n}", "started": at(n).isoformat(), "seconds": 1.0, "usd": None} for n in (2, 3)]
+    assert bill(holds([], tries, MOVING, at=0.0), [], MOVING).document()["retrain"]["usd"] == 1 + 5
+    alone = Purse(MOVING, None)
+    assert alone.committed(final_attempt=3).usd == pytest.approx(5 * alone.committed().usd)
+
+
+# nodes that are kept up
+
+
+@pytest.mark.parametrize(
+    ("jobs", "kept", "idle"),
+    [
+        ([], Kept(2, 0, 100), 200),
+        # the job's own node, which starts at -10 and is given back at 70, is one of the two
+        ([Hold(0, 50, 10)], Kept(2, 0, 100), 20 + 100 + 30),
+        # more nodes than are kept have work for all of the time
+        ([Hold(0, 90, 10), Hold(0, 90, 10)], Kept(2, 0, 100), 40),
+        # between two jobs the node of the first is given back and another one kept
+        ([Hold(0, 10, 0), Hold(80, 10, 0)], Kept(1, 0, 100), 40 + 50),
+    ],
+)
+def test_a_node_that_is_kept_up_is_paid_for_also_without_work(jobs, kept, idle):
+    found = usage(jobs, idle_seconds=20, kept=[kept])
+    assert found.idle == idle
+    assert replace(found, idle=0) == replace(usage(jobs, idle_seconds=20), idle=0)
+
+
+def test_the_purse_reserves_what_kept_nodes_cost_until_the_final_training_has_ended():
+    keeping = replace(RATES, kept_nodes=3)
+    # 100 for the trial and 200 for the final training: two nodes beside it idle for 300 s
+    assert Purse(keeping, None).committed([1]).usd == pytest.approx(330 + 2 * 300)
+    # the second and the third trial at once cost little more than those nodes do anyway: their starts and their ends
+    assert Purse(keeping, 330 + 600 + 1.0).bears([1]) == 1
+    assert Purse(keeping, 330 + 600 - 1.0).bears([1]) == 0
+    assert Purse(keeping, 330 + 600 + 2 * 10 + 1.0).bears([1, 1, 1]) == 3
+
+
+def test_nodes_that_were_kept_by_earlier_processes_count_and_are_not_counted_twice():
+    keeping, present = replace(RATES, kept_nodes=1), now().timestamp()
+    closed = Kept(1, present - 1000, present - 900)
+    still_up = Kept(1, present - 500, float("inf"))
+    alone = Purse(keeping, None).committed().usd
+    assert Purse(keeping, None, kept=[closed]).committed().usd == pytest.approx(alone + 100)
+    assert Purse(keeping, None, kept=[closed, still_up]).committed().usd == pytest.approx(alone + 100 + 490, abs=1)
