@@ -18,6 +18,7 @@ from retuner.settings import Settings, read_settings
 if TYPE_CHECKING:
     from retuner.cost.estimates import Estimate
     from retuner.cost.workspace import WorkspaceFacts
+    from retuner_training.recipe import Recipe
 
 ABOVE_ZERO = ("nodes", "trial_seconds", "retrain_seconds")
 
@@ -27,8 +28,9 @@ def execute(options: argparse.Namespace) -> int:
     settings = read_settings()
     known = _told(options)
     parameters = parse_parameters(arguments.read_parameters(options, {}))
+    recipe = _find_recipe(parameters.recipe)
     with ExitStack() as opened:
-        sources = _sources(parameters, settings, known, opened)
+        sources = _sources(parameters, recipe, settings, known, opened)
         plan = make_plan(parameters, settings, sources, known, needs_price=True)
     if options.json:
         show(json.dumps(plan.to_dict()))
@@ -49,12 +51,14 @@ def _told(options: argparse.Namespace) -> Told:
     return known
 
 
-def _sources(parameters: Parameters, settings: Settings, known: Told, opened: ExitStack) -> Sources:
-    def recipe() -> Any:
-        from retuner.workbench import find_recipe
+def _find_recipe(name: str) -> "Recipe":
+    """The recipe, before anything is asked or tried for it: a plan of one that is not there would be of no use."""
+    from retuner.workbench import find_recipe
 
-        return find_recipe(parameters.recipe)
+    return find_recipe(name)
 
+
+def _sources(parameters: Parameters, recipe: "Recipe", settings: Settings, known: Told, opened: ExitStack) -> Sources:
     def ledger() -> Any:
         from retuner.search.ledger import Ledger
 
@@ -64,9 +68,9 @@ def _sources(parameters: Parameters, settings: Settings, known: Told, opened: Ex
         from retuner.cost.probe import probe_trial
 
         say("No earlier study tells how long a trial takes: one probe trial runs here ...")
-        return probe_trial(parameters, recipe(), settings)
+        return probe_trial(parameters, recipe, settings)
 
-    return Sources(recipe=recipe, ledger=ledger, probe=probe, workspace=_ask_workspace(parameters.compute))
+    return Sources(recipe=lambda: recipe, ledger=ledger, probe=probe, workspace=_ask_workspace(parameters.compute))
 
 
 def _ask_workspace(compute: DaskCompute | AzureMlCompute) -> "WorkspaceFacts | None":

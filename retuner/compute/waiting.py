@@ -1,17 +1,27 @@
 """One job on a compute target, from submission to its result: the final training after a search."""
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from retuner.compute.target import ComputeTarget, JobState, JobStatus
-from retuner.errors import Interrupted, RetryableError, TrialFailed
+from retuner.errors import Interrupted, RetryableError, TrialFailed, UserError
 from retuner.logs import redact
 from retuner_training.job import Job, JobResult
 
 POLL_SECONDS = 0.2
 MAX_ATTEMPTS = 3
 SHOWN_LINES = 10
+
+
+def out_of_minutes(study: str) -> UserError:
+    """The error where the minutes of a retune are over before its final training has ended. It can be continued."""
+    return UserError(
+        f"budget.max_minutes is used up before the final training of {study} has ended: raise it, and continue with: "
+        f"retune run --resume {study}"
+    )
 
 
 def run_job_to_end(
@@ -21,21 +31,23 @@ def run_job_to_end(
     first: int,
     note: Callable[[int], None],
     stop: threading.Event,
+    seconds: float = math.inf,
 ) -> JobResult:
     """Submit the job of attempt `first` and wait for its result; a lost attempt is followed by the next.
 
     `note` is told the number of the attempt that comes next: a call that follows a failure or a kill must go on with
     the number noted last, since the target knows an earlier one as lost for good. `job_of` is asked right before its
-    job is submitted.
+    job is submitted. A job that has not ended after `seconds` is cancelled, be it at work or waiting for a node.
 
     Raises TrialFailed where the training code raised or ran out of time, RetryableError where MAX_ATTEMPTS were lost,
-    Interrupted where `stop` was set.
+    Interrupted where `stop` was set, UserError where the seconds were over.
     """
+    deadline = time.monotonic() + seconds
     for attempt in range(first, first + MAX_ATTEMPTS):
         note(attempt)
         job = job_of(attempt)
         target.submit(job)
-        status = _wait(target, job.name, stop)
+        status = _wait(target, job, stop, deadline)
         if status.state is JobState.COMPLETED and status.result is not None:
             return status.result
         if status.state is JobState.FAILED or status.is_timeout():
@@ -55,11 +67,15 @@ def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
     return error
 
 
-def _wait(target: ComputeTarget, name: str, stop: threading.Event) -> JobStatus:
+def _wait(target: ComputeTarget, job: Job, stop: threading.Event, deadline: float) -> JobStatus:
+    name = job.name
     while True:
         status = target.poll({name: 0})[name]
         if status.state.is_finished():
             return status
+        if time.monotonic() >= deadline:
+            target.cancel([name])
+            raise out_of_minutes(job.study)
         if stop.wait(POLL_SECONDS):
             target.cancel([name])
             raise Interrupted(f"Stopped while {name} was running; continue with: retune run --resume")

@@ -145,7 +145,7 @@ class Budget(Group):
         default=None,
         gt=0,
         title="Most minutes",
-        description="The whole retune takes no longer; the search ends early enough for the final training.",
+        description="Search and final training end within it, waits for nodes included; the evaluation comes after.",
         json_schema_extra={"position": 0},
     )
     seconds_per_trial: float = Field(

@@ -4,10 +4,12 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from retuner.cost.prices import Price
+from retuner.cost.spending import study_rates
 from retuner.cost.words import PARTS, price_line
 from retuner.errors import UserError
 from retuner.parameters.flags import command_of
@@ -106,6 +108,11 @@ class Contents:
     @property
     def study(self) -> StudyRecord:
         return self.view.study
+
+    @cached_property
+    def is_priced(self) -> bool:
+        """Whether the price of a node was known to any trial."""
+        return any(trial.usd is not None for trial in self.trials)
 
     @property
     def registered(self) -> str | None:
@@ -231,7 +238,8 @@ def _costs(view: StudyView) -> Costs | None:
         return None
     rows = tuple((words, plan[part], (spent or {}).get(part, {})) for part, words in PARTS.items())
     units = {"node_hours": "node hours", **({"usd": "USD"} if plan["total"]["usd"] is not None else {})}
-    return Costs(rows, _price(plan["price"]), units, is_bound=plan.get("is_bound", False))
+    price = f"{_price(plan['price'])}{_moved_price(view.study)}"
+    return Costs(rows, price, units, is_bound=plan.get("is_bound", False))
 
 
 def _price(price: Mapping[str, Any] | None) -> str:
@@ -239,6 +247,13 @@ def _price(price: Mapping[str, Any] | None) -> str:
         return "No price of a node is known."
     known = Price(**{field.name: price[field.name] for field in fields(Price)})
     return price_line(known, low_priority=price["is_low_priority"])
+
+
+def _moved_price(study: StudyRecord) -> str:
+    rates = study_rates(study)
+    if rates is None or rates.moves_after is None or rates.moved_usd_per_hour is None:
+        return ""
+    return f" Attempts that moved to dedicated nodes cost {rates.moved_usd_per_hour:g} USD an hour."
 
 
 def _statistics(study: StudyRecord, ledger: Ledger, store: Store) -> Statistics:

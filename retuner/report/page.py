@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from retuner.cost.spending import rounded
 from retuner.report.contents import Contents
 from retuner.report.gate_figures import differences
 from retuner.report.importance import find_importances
@@ -94,6 +95,8 @@ def _columns(contents: Contents) -> list[_Column]:
     identity = contents.study.identity
     words = ("state", "node")
     fixed = ["place", "trial", "state", identity.metric, "±", "steps", "seconds", "attempts", "node"]
+    if contents.is_priced:
+        fixed.append("USD")
     columns = [_Column(name, is_number=name not in words) for name in fixed]
     columns += [_Column(name, is_number=_is_number(dimension)) for name, dimension in identity.space.items()]
     if any(trial.message for trial in contents.trials):
@@ -120,6 +123,7 @@ def _row(place: int, trial: TrialRecord, contents: Contents) -> list[str]:
         "" if trial.seconds is None else f"{trial.seconds:.1f}",
         str(len(trial.attempts)),
         short_node(trial.attempts[-1].node) if trial.attempts else "",
+        *(["" if trial.usd is None else f"{rounded(trial.usd):g}"] if contents.is_priced else []),
         *(_shown(trial.parameters.get(name)) for name in identity.space),
         message if len(message) <= _LONGEST else message[:_LONGEST] + "..",
     ]

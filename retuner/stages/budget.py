@@ -1,11 +1,13 @@
 """What the budget leaves to the stages of one study, and what the study has cost. All of it follows from the ledger."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from retuner.compute.azure_ml_requests import attempt_of
+from retuner.compute.waiting import out_of_minutes
 from retuner.cost.limits import limits, told_rates
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates, final_tries, kept_nodes, study_bill, study_rates
@@ -37,16 +39,16 @@ def search_minutes(bench: Workbench, study: Study) -> float | None:
 
 def final_seconds(bench: Workbench, study: Study) -> float:
     """Seconds that the final training may take from now on. Raises UserError where `max_minutes` leaves none."""
-    budget = bench.parameters.budget
-    if budget.max_minutes is None:
-        return budget.seconds_final
-    left = 60 * budget.max_minutes - _worked(bench, study)
+    left = seconds_left(bench, study)
     if left <= 0:
-        raise UserError(
-            f"budget.max_minutes = {budget.max_minutes:g} is used up before the final training of {study.name}: raise "
-            f"it, and continue with: retune run --resume {study.name}"
-        )
-    return min(limits(budget).final, left)
+        raise out_of_minutes(study.name)
+    return min(limits(bench.parameters.budget).final, left)
+
+
+def seconds_left(bench: Workbench, study: Study) -> float:
+    """Seconds of `max_minutes` that are left to the final training, its wait for a node included."""
+    whole = bench.parameters.budget.max_minutes
+    return math.inf if whole is None else 60 * whole - _worked(bench, study)
 
 
 def open_purse(bench: Workbench, study: Study) -> Purse:

@@ -10,7 +10,7 @@ from retuner.errors import RetryableError, TrialFailed
 from retuner.search.entries import ATTEMPT, FINAL
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState
-from retuner.stages.budget import FinalTries, final_seconds
+from retuner.stages.budget import FinalTries, final_seconds, seconds_left
 from retuner.stages.study import Study, training_job
 from retuner.storage.names import job_folder
 from retuner.workbench import Workbench
@@ -64,7 +64,8 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
 
     first = max(1, _noted_attempt(bench, study, stem))
     try:
-        result = run_job_to_end(target, job_of, first=first, note=note, stop=bench.stop)
+        seconds = seconds_left(bench, study)
+        result = run_job_to_end(target, job_of, first=first, note=note, stop=bench.stop, seconds=seconds)
     except RetryableError:
         raise  # its job may be alive, and then the next try goes on with it
     except BaseException:

@@ -67,6 +67,24 @@ def test_one_probe_trial_tells_what_no_earlier_study_does(alone):
     assert "The probe trial failed (ArithmeticError: step 1 went wrong)" in failing.stderr
 
 
+def test_the_recipe_is_looked_at_before_anything_is_said_or_asked(alone):
+    with price_service([meter("Standard_D4_v2", "eastus2", 1.0)]) as service:
+        alone.environment["RETUNER_PRICES_URL"] = service.url
+        for arguments in (("plan",), TASK):
+            done = alone(*arguments, "--recipe", "no_such_recipe")
+            assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+            assert "There is no recipe 'no_such_recipe'" in done.stderr
+        assert service.queries == []
+
+
+def test_small_figures_are_not_shown_as_nothing(alone):
+    small = ("plan", "--trials", "2", "--nodes", "1", "--trial-seconds", "3", "--retrain-seconds", "400")
+    rows = [line.split() for line in alone(*small, "--price-per-hour", "0.05").stdout.splitlines()]
+    assert rows[1] == ["trials", "<", "0.01", "<", "0.01"]
+    assert rows[2] == ["final", "training", "0.11", "<", "0.01"]
+    assert rows[3] == ["start", "of", "nodes", "0.00", "0.00"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

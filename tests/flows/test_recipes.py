@@ -6,6 +6,7 @@ from pathlib import Path
 
 from azure_ml_emulator.client import SDK_WARNINGS
 from azure_retune import AzureRetune, emulated
+from sklearn.datasets import load_breast_cancer
 from tabular_tables import make_customers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,16 @@ def test_a_table_ends_in_a_champion_that_the_next_model_must_beat_with_a_smaller
     refused = retune("ask", "--model-name", "churn", '{"colour": "red"}')
     assert refused.returncode == 1
     assert refused.stderr == "retune: The model knows no column 'colour': it knows age, plan, city, paid.\n"
+
+
+def test_the_table_sample_is_tuned_on_dask(retune):
+    document = run(retune, "--recipe", "tabular", "--space", '{"trees": {"low": 20, "high": 40}}')
+    assert document["trials"]["completed"] == 3
+    assert document["model"] == {"name": "tabular", "version": "1", "champion": True, "uri": "models:/tabular/1"}
+    assert document["test"]["accuracy"] > 0.85  # two thirds of the cases are benign
+    first = load_breast_cancer(as_frame=True).data.iloc[0].to_dict()  # a malignant one
+    answer = retune("ask", "--model-name", "tabular", json.dumps(first))
+    assert answer.stdout.startswith("1. malignant  ("), answer.stderr
 
 
 def test_the_recipe_of_the_page_is_tuned_as_it_stands(retune):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from told_study import COMPLETED, FAILED, IDENTITY, PRUNED, SPACE, told_study, told_trial, told_trials
 
-from retuner.cost.prices import Price
+from retuner.cost.prices import Price, given_price
 from retuner.cost.spending import Rates
 from retuner.cost.words import PARTS, price_line
 from retuner.errors import UserError
@@ -21,7 +21,7 @@ from retuner.report.importance import find_importances
 from retuner.report.space_figures import log_ticks
 from retuner.search.follow import look
 from retuner.search.ledger import Ledger
-from retuner.search.records import Attempt
+from retuner.search.records import Attempt, TrialRecord
 from retuner.search.space import validate_space
 from retuner.search.states import StudyState, TrialState
 from retuner.settings import Settings, read_settings
@@ -208,7 +208,7 @@ def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop(ledger, st
     space = validate_space(load_recipe(recipe).search_space, {})
     study = told_study(ledger, trials=10, identity=replace(IDENTITY, space=space))
     trials = told_trials(10)  # one of them failed, with a message
-    ledger.write_trials(study.name, [replace(one, parameters=lowest(space)) for one in trials])
+    ledger.write_trials(study.name, [replace(one, parameters=lowest(space)) for one in map(priced, trials)])
     file = tmp_path / "report.html"
     file.write_text(make_report(look(ledger, study.name, settings), ledger, store))
     page.goto(file.as_uri())
@@ -216,6 +216,35 @@ def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop(ledger, st
     for element in (table, window):
         assert element.evaluate("one => one.scrollWidth - one.clientWidth") == 0
     assert table.bounding_box()["x"] > 0
+
+
+def priced(trial: TrialRecord, usd: float = 0.1234) -> TrialRecord:
+    """The trial with the price of its attempts."""
+    return replace(trial, attempts=tuple(replace(one, usd=usd) for one in trial.attempts))
+
+
+def test_every_trial_has_its_cost_where_a_price_is_known(ledger, store, settings):
+    study = told_study(ledger)
+    ledger.write_trials(study.name, [priced(told_trial(0)), priced(told_trial(1), 0.00123), told_trial(2)])
+    html = make_report(look(ledger, study.name, settings), ledger, store)
+    assert [row.split("<td")[10] for row in re.findall(r"<tr class=\w+>.*", html)] == [">0.12", ">0.0012", ">"]
+    assert '<th scope="col" class="number">USD</th>' in html
+
+
+def test_without_a_price_there_is_no_column_for_it(finished, ledger, store, settings):
+    assert ">USD<" not in make_report(look(ledger, finished.name, settings), ledger, store)
+
+
+def test_the_price_of_dedicated_nodes_is_told_where_attempts_may_move_there(finished, ledger, store, settings):
+    told = "Attempts that moved to dedicated nodes cost 0.458 USD an hour."
+    price = given_price(0.1)
+    stored = {"usd_per_hour": 0.1, "is_low_priority": True, **asdict(price)}
+    part = {"node_hours": 4.72, "usd": 2.16}
+    ledger.write_stage(finished.name, "plan", {**dict.fromkeys(PARTS, part), "price": stored})
+    assert told not in report(finished, ledger, store, settings).words
+    rates = Rates(0.1, 0, 0, trial_seconds=600, final_seconds=600, moves_after=2, moved_usd_per_hour=0.458)
+    ledger.write_stage(finished.name, "rates", asdict(rates))
+    assert told in report(finished, ledger, store, settings).words
 
 
 def lowest(space: dict) -> dict:

@@ -8,9 +8,10 @@ from fake_target import FakeTarget
 from stage_bench import BEST, StageBench
 
 from retuner.compute import waiting
+from retuner.compute.target import JobState, JobStatus
 from retuner.cost.spending import final_tries
-from retuner.errors import RetryableError, TrialFailed
-from retuner.search.records import TrialRecord
+from retuner.errors import RetryableError, TrialFailed, UserError
+from retuner.search.records import TrialRecord, now
 from retuner.search.states import StudyState
 from retuner.stages.retrain import retrain_best
 from retuner.stages.study import open_study
@@ -46,6 +47,13 @@ class Muted(Trainer):
         self.silent = 1
 
 
+class Full(FakeTarget):
+    """One without a free node."""
+
+    def poll(self, jobs):
+        return {name: JobStatus(JobState.QUEUED) for name in jobs}
+
+
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch):
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
@@ -64,6 +72,21 @@ def test_the_final_training_has_a_time_limit_of_its_own(stage_bench):
     limits = {"seconds_per_trial": 60, "seconds_final": 600}
     retrain(stage_bench.with_parameters(budget=limits), target)
     assert [(job.seconds, job.keep_model) for job in target.jobs] == [(600, True)]
+
+
+def test_max_minutes_bind_the_final_training_and_leave_the_study_open(stage_bench):
+    """Earlier processes have used up nearly all of them."""
+    bench = stage_bench.with_parameters(budget={"max_minutes": 3, "seconds_final": 60})
+    bench = replace(bench, bench=replace(bench.bench, opened=now()))
+    clock = {"since": bench.bench.opened.isoformat(), "seconds": 60 * 3 - 0.5}
+    bench.bench.ledger.write_stage(bench.study.name, "clock", clock)
+    target = Full()
+    with pytest.raises(UserError, match=r"budget\.max_minutes is used up before the final training"):
+        retrain(bench, target)
+    assert target.cancelled == target.submitted
+    assert tries_of(bench) == [("a1", True)]
+    assert bench.bench.ledger.study(bench.study.name).state is StudyState.OPEN
+    assert retrain(bench.with_parameters(budget={"max_minutes": 9}), Trainer(lost=(1,))).endswith("-a2")
 
 
 def test_a_final_training_that_is_done_is_not_done_again(stage_bench):

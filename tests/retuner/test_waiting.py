@@ -1,5 +1,6 @@
 """One job to its end: which attempt is submitted, and what is made of its end."""
 
+import math
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ from fake_target import FakeTarget
 from retuner.compute import waiting
 from retuner.compute.target import JobState, JobStatus
 from retuner.compute.waiting import run_job_to_end
-from retuner.errors import Interrupted, RetryableError, TrialFailed
+from retuner.errors import Interrupted, RetryableError, TrialFailed, UserError
 from retuner_training.job import Job
 
 
@@ -20,13 +21,17 @@ def _quickly(monkeypatch):
 class Waiting:
     """Calls that follow each other as the retries of a stage do."""
 
-    def __init__(self, **job):
+    def __init__(self, *, within=math.inf, **job):
+        self.seconds = within
         self.noted = [1]
         self.job = {"parameters": {"x": 0.5}, **job}
         self.stop = threading.Event()
 
     def run(self, target):
-        return run_job_to_end(target, self.job_of, first=self.noted[-1], note=self.noted.append, stop=self.stop)
+        note = self.noted.append
+        return run_job_to_end(
+            target, self.job_of, first=self.noted[-1], note=note, stop=self.stop, seconds=self.seconds
+        )
 
     def job_of(self, attempt):
         return Job(name=f"s-final-t0003-a{attempt}", study="s", recipe="r", dataset="d", output="o", **self.job)
@@ -105,3 +110,11 @@ def test_a_stop_cancels_the_job():
     with pytest.raises(Interrupted):
         job.run(target)
     assert target.cancelled == ["s-final-t0003-a1"]
+
+
+@pytest.mark.parametrize("attempts", [set(), {1}])
+def test_a_job_that_has_not_ended_in_time_is_cancelled_also_a_second_attempt(attempts):
+    target = losing(FakeTarget(lambda _: [0.5] * 10**6), attempts)
+    with pytest.raises(UserError, match=r"budget.max_minutes is used up .* continue with: retune run --resume s"):
+        Waiting(within=0.3).run(target)
+    assert target.cancelled == [f"s-final-t0003-a{len(attempts) + 1}"]
