@@ -178,8 +178,11 @@ def load_recipe(name: str) -> Recipe:
         recipe = getattr(import_module(module_name), attribute)
     except ModuleNotFoundError as error:
         raise InvalidInput(_not_found(name, module_name, str(error.name))) from error
-    except (ImportError, AttributeError) as error:
-        raise InvalidInput(f"The recipe '{name}' cannot be imported: {error}.") from error
+    except Exception as error:
+        raise InvalidInput(
+            f"The recipe '{name}' cannot be imported ({type(error).__name__}: {error}): mend the module "
+            f"{module_name}, or name another recipe as 'package.module:object'."
+        ) from error
     members = set(Recipe.__annotations__) | {m for m, v in vars(Recipe).items() if callable(v) and m[0] != "_"}
     missing = sorted(member for member in members if not hasattr(recipe, member))
     if missing:

@@ -40,11 +40,27 @@ def test_every_built_in_recipe_has_all_parts(name):
         ("no_such", "no recipe 'no_such': use one of faq_ranker, faq_reference, tabular, or 'package.module:object'"),
         ("no_such.module:recipe", "cannot be imported: put the module 'no_such' on PYTHONPATH, or install it"),
         ("given.no_such:recipe", r"cannot be imported: put the module 'given\.no_such' on PYTHONPATH"),
-        ("given.recipes:other", "cannot be imported: module 'given.recipes' has no attribute 'other'"),
+        ("given.recipes:other", r"cannot be imported \(AttributeError: .* has no attribute 'other'\): mend the module"),
     ],
 )
 def test_a_recipe_that_is_not_there_is_told(module, name, words):
     module("recipe = 1\n")
+    with pytest.raises(InvalidInput, match=words):
+        load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def (\n", r"cannot be imported \(SyntaxError: .*\): mend the module given\.recipes"),
+        (
+            "raise RuntimeError('no licence')\n",
+            r"cannot be imported \(RuntimeError: no licence\): mend the module given",
+        ),
+    ],
+)
+def test_a_recipe_whose_module_raises_is_told_with_what_it_raised(module, code, words):
+    name = module(code)
     with pytest.raises(InvalidInput, match=words):
         load_recipe(name)
 
