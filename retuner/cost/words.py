@@ -2,6 +2,7 @@
 
 from retuner.cost.plan import Plan
 from retuner.cost.prices import Price
+from retuner.cost.spending import rounded
 
 PARTS = {
     "work": "trials",
@@ -66,6 +67,13 @@ def shown(figure: object) -> str:
     if not isinstance(figure, int | float):
         return str(figure)
     return "< 0.01" if 0 < figure < 0.01 else f"{figure:.2f}"
+
+
+def precise(figure: float | None) -> str:
+    """A figure of what may have cost next to nothing, without powers of ten; empty where there is none."""
+    if figure is None:
+        return ""
+    return "< 0.0001" if 0 < figure < 0.0001 else f"{rounded(figure):g}"
 
 
 def _budget(plan: Plan) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from retuner.cost.spending import rounded
+from retuner.cost.words import precise
 from retuner.report.contents import Contents
 from retuner.report.gate_figures import differences
 from retuner.report.importance import find_importances
@@ -35,6 +35,7 @@ def render(contents: Contents, *, made: datetime) -> str:
     )
     environment.filters.update(
         shown=_shown,
+        precise=precise,
         signed=lambda value: f"{value:+.4f}",
         breakable=lambda name: Markup("_<wbr>").join(name.split("_")),
     )
@@ -123,7 +124,7 @@ def _row(place: int, trial: TrialRecord, contents: Contents) -> list[str]:
         "" if trial.seconds is None else f"{trial.seconds:.1f}",
         str(len(trial.attempts)),
         short_node(trial.attempts[-1].node) if trial.attempts else "",
-        *(["" if trial.usd is None else f"{rounded(trial.usd):g}"] if contents.is_priced else []),
+        *([precise(trial.usd)] if contents.is_priced else []),
         *(_shown(trial.parameters.get(name)) for name in identity.space),
         message if len(message) <= _LONGEST else message[:_LONGEST] + "..",
     ]

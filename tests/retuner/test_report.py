@@ -204,7 +204,9 @@ def test_every_trial_has_its_row(finished, ledger, store, settings):
 
 
 @pytest.mark.parametrize("recipe", sorted(BUILT_IN))
-def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop(ledger, store, settings, page, tmp_path, recipe):
+def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop_or_on_paper(
+    ledger, store, settings, page, tmp_path, recipe
+):
     space = validate_space(load_recipe(recipe).search_space, {})
     study = told_study(ledger, trials=10, identity=replace(IDENTITY, space=space))
     trials = told_trials(10)  # one of them failed, with a message
@@ -212,10 +214,21 @@ def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop(ledger, st
     file = tmp_path / "report.html"
     file.write_text(make_report(look(ledger, study.name, settings), ledger, store))
     page.goto(file.as_uri())
-    table, window = page.locator(".trials"), page.locator("html")
-    for element in (table, window):
-        assert element.evaluate("one => one.scrollWidth - one.clientWidth") == 0
-    assert table.bounding_box()["x"] > 0
+    assert_not_cut(page)
+    assert page.locator(".trials").bounding_box()["x"] > 0
+    # on paper the table has a page across for itself: A4 without its margins
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1017, "height": 673})
+    assert_not_cut(page)
+    across = [
+        float(width) > float(height) for width, height in re.findall(rb"/MediaBox \[0 0 (\S+) (\S+)\]", page.pdf())
+    ]
+    assert across.count(True) == 1
+
+
+def assert_not_cut(page) -> None:
+    for place in (".trials", "html"):
+        assert page.locator(place).evaluate("one => one.scrollWidth - one.clientWidth") == 0, place
 
 
 def priced(trial: TrialRecord, usd: float = 0.1234) -> TrialRecord:
@@ -225,9 +238,16 @@ def priced(trial: TrialRecord, usd: float = 0.1234) -> TrialRecord:
 
 def test_every_trial_has_its_cost_where_a_price_is_known(ledger, store, settings):
     study = told_study(ledger)
-    ledger.write_trials(study.name, [priced(told_trial(0)), priced(told_trial(1), 0.00123), told_trial(2)])
+    ledger.write_trials(
+        study.name, [priced(told_trial(0)), priced(told_trial(1), 0.00123), priced(told_trial(2), 1e-5), told_trial(3)]
+    )
     html = make_report(look(ledger, study.name, settings), ledger, store)
-    assert [row.split("<td")[10] for row in re.findall(r"<tr class=\w+>.*", html)] == [">0.12", ">0.0012", ">"]
+    assert [row.split("<td")[10] for row in re.findall(r"<tr class=\w+>.*", html)] == [
+        ">0.12",
+        ">0.0012",
+        ">&lt; 0.0001",
+        ">",
+    ]
     assert '<th scope="col" class="number">USD</th>' in html
 
 
