@@ -6,6 +6,7 @@
 import gc
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import pytest
 from azure_ml_emulator import BlobAccount, Emulator, FaultKind, FaultRule, Settings
@@ -14,8 +15,12 @@ from azure_study import PACE, AzureStudy, new_store, play
 from what_holds import shortened
 
 from retuner.compute import azure_ml, azure_ml_service
+from retuner.cost.limits import rates
+from retuner.cost.prices import Price
+from retuner.cost.spending import study_bill
 from retuner.errors import RetryableError, UserError
-from retuner.search.records import best_trial
+from retuner.search.entries import RATES
+from retuner.search.records import best_trial, now
 from retuner.search.states import TrialState
 from retuner.stages.clean_up import clean_up_studies
 from retuner.stages.study import Study
@@ -212,6 +217,8 @@ def test_preemptions_have_a_budget_of_their_own_and_end_on_dedicated_nodes(azuri
     compute = {"low_priority": True, "dedicated_cluster": "steady", "dedicated_after": 4, "preemptions": 5}
     one = AzureStudy(emulator, new_store(azurite_https), tmp_path / "home", trials=1, nodes=1, compute=compute)
     opened = one.open()
+    price = Price(dedicated=5.0, low_priority=1.0, low_priority_is_estimate=False, date="2026-06-18", source="told")
+    one.ledger.write_stage(opened.name, RATES, asdict(rates(one.bench.parameters, price)))
     emulator.faults.add(FaultRule("POST", "/snapshotrun$", FaultKind.PREEMPTED, times=4, seconds=0.02))
     one.run(opened)
     [trial] = one.ledger.trials(opened.name)
@@ -220,6 +227,12 @@ def test_preemptions_have_a_budget_of_their_own_and_end_on_dedicated_nodes(azuri
     assert clusters == {"retuner": "lowpriority", "steady": "dedicated"}
     ran_on = emulator.run(trial.attempts[-1].job).fields["target"]
     assert ran_on == "steady"
+    *low, last = [(attempt.usd, attempt.seconds / 3600) for attempt in trial.attempts]
+    assert last[1] > 0
+    assert last[0] == pytest.approx(5 * last[1])
+    assert [usd for usd, _ in low] == pytest.approx([hours for _, hours in low])
+    spent = study_bill(one.ledger.study(opened.name), [trial], at=now())
+    assert spent.moved.work == pytest.approx(3600 * last[1])
     one.ledger.close()
 
 
