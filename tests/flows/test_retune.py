@@ -69,6 +69,8 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
         *(f"trial-{n:04d}" for n in range(4)),
     ]
     assert {names.get(name) for name in expected} == {"Completed"}
+    times = {task["name"]: (task["start_time"], task["end_time"]) for task in tasks}
+    assert times["scale-back"][1] <= times["evaluate"][0], "nodes cost as long as they are up"
     artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
     assert {one["key"] for one in artifacts} == {
         f"{kind}-faq-ranker" for kind in ("plan", "progress", "leaderboard", "report", "summary")
