@@ -24,11 +24,11 @@ from retuner.compute.azure_ml_requests import (
     max_seconds,
     portal_link,
     run_request,
-    secret_name,
     signed_seconds,
     state_of,
     study_of,
 )
+from retuner.compute.azure_ml_secrets import StudySecrets
 from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.snapshot import Snapshot
 from retuner.compute.target import TAIL_LINES, JobState, JobStatus
@@ -83,6 +83,7 @@ class AzureMlTarget:
         self._scratch = scratch
         self._node_secrets = node_secrets
         self._service = service or AzureMlService(parameters, requirements=lambda: snapshot.requirements)
+        self._secrets = StudySecrets(self._service)
         self._look_every = look_every
         self._longest_wait = 60 * parameters.wait_minutes
         self._dedicated: AzureMlService | None = None
@@ -90,7 +91,6 @@ class AzureMlTarget:
         self._cores: int | None = None
         self._code: Path | None = None
         self._jobs: dict[str, _Known] = {}
-        self._written: dict[str, str] = {}
         self._earlier: dict[str, set[str]] = {}
         self._studies: set[str] = set()
         """Studies that were worked on, and whose parent runs and secrets are therefore ended here."""
@@ -131,7 +131,7 @@ class AzureMlTarget:
             known.status = JobStatus.of(earlier)
         else:
             if job.name not in self._open_study(job.study):
-                names = self._put_secrets(job)
+                names = self._secrets.put(job.study, self._signatures(job))
                 self._service_for(job.name).submit(run_request(known.job, names), self._code_folder())
         self._jobs[job.name] = known
 
@@ -179,8 +179,7 @@ class AzureMlTarget:
         self.cancel([name for name, known in self._jobs.items() if not known.is_finished])
         for study in sorted(self._studies):
             self._service.close_study(study)
-            for variable in (READ_SAS, UPLOAD_SAS):
-                self._service.delete_secret(secret_name(study, variable))
+            self._secrets.clear(study)
 
     def _cores_of_size(self) -> int:
         return find_size(Region(self._service.workspace).vm_sizes(), self._parameters).cores
@@ -282,15 +281,9 @@ class AzureMlTarget:
             self._earlier[study] = present
         return self._earlier[study]
 
-    def _put_secrets(self, job: Job) -> dict[str, str]:
-        """The names of the study's secrets by variable; the key vault holds values that outlive the job."""
-        secrets = self._node_secrets(signed_seconds(job.seconds, self._parameters.wait_minutes))
-        names = {variable: secret_name(job.study, variable) for variable in secrets}
-        for variable, value in secrets.items():
-            if self._written.get(names[variable]) != value:
-                self._service.set_secret(names[variable], value)
-                self._written[names[variable]] = value
-        return names
+    def _signatures(self, job: Job) -> dict[str, str]:
+        """Signatures by variable that outlive the job."""
+        return self._node_secrets(signed_seconds(job.seconds, self._parameters.wait_minutes))
 
     def _code_folder(self) -> Path:
         """The snapshot unpacked, with the script that starts a job beside it."""

@@ -1,5 +1,6 @@
 """What is asked of Azure ML, decided without it: pure functions from a job and the parameters to plain data."""
 
+import hashlib
 import json
 import math
 import re
@@ -116,9 +117,18 @@ def check_nodes(minimum: int, maximum: int, parameters: AzureMlCompute) -> None:
         )
 
 
-def secret_name(study: str, variable: str) -> str:
-    """Name in the key vault, which takes letters, digits and dashes alone."""
-    return re.sub("[^0-9A-Za-z-]", "-", f"{study}-{variable}".lower())[:127]
+def secret_name(study: str, variable: str, process: str) -> str:
+    """Name in the key vault, which takes 127 letters, digits and dashes; `process` tells two of a study apart."""
+    return f"{secret_prefix(study)}{_in_key_vault(variable)}-{process}"
+
+
+def secret_prefix(study: str) -> str:
+    """What the names of the study's secrets begin with, and those of no other: its hash tells what dashes hide."""
+    return f"{_in_key_vault(study)[:80]}-{hashlib.sha256(study.encode()).hexdigest()[:8]}-"
+
+
+def _in_key_vault(text: str) -> str:
+    return re.sub("[^0-9a-z-]", "-", text.lower())
 
 
 def study_of(name: str) -> str:

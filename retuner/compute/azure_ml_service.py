@@ -219,6 +219,15 @@ class AzureMlService:
         vault = "The workspace's key vault cannot be written"
         self._ask(vault, lambda: self.workspace.open().get_default_keyvault().set_secret(name, value))
 
+    def secret_names(self, prefix: str) -> list[str]:
+        """Names in the key vault that begin so; names of deleted secrets are not among them."""
+
+        def find() -> list[str]:
+            listed = self.workspace.open().get_default_keyvault().list_secrets()
+            return sorted(one["name"] for one in listed if one["name"].lower().startswith(prefix))
+
+        return self._ask("The workspace's key vault cannot be listed", find)
+
     def delete_secret(self, name: str) -> None:
         """Delete a secret; one that is not there is no fault."""
 

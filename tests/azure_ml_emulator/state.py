@@ -155,6 +155,8 @@ class State:
     images: dict[str, str] = field(default_factory=dict)
     """State of the image of name:version: Running, Succeeded or Failed."""
     secrets: dict[str, str] = field(default_factory=dict)
+    deleted_secrets: set[str] = field(default_factory=set)
+    """Names in lower case that nobody may use again: soft delete keeps them for longer than any test."""
     datastores: dict[str, dict[str, Any]] = field(default_factory=dict)
     default_datastore: str = "workspaceblobstore"
     snapshots: dict[str, dict[str, str]] = field(default_factory=dict)

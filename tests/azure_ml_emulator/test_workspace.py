@@ -110,6 +110,10 @@ def test_secrets_are_written_read_and_deleted(workspace):
     vault.delete_secret("study-read-sas")
     with pytest.raises(Exception, match="study-read-sas was not found"):
         vault.get_secret("study-read-sas")
+    with pytest.raises(Exception, match="deleted but recoverable"):
+        vault.set_secret("study-read-sas", "1")
+    with pytest.raises(Exception, match="invalid name"):
+        vault.set_secret("study_read_sas", "1")
 
 
 def test_the_default_datastore_takes_files_and_gives_them_back(workspace, tmp_path):

@@ -55,6 +55,7 @@ REQUESTS = {
     "wait for metrics": ("GET", "/metricsingest/wait$"),
     "event of a run": ("POST", "/events$"),
     "write secret": ("PUT", "/secrets$"),
+    "list secrets": ("GET", "/secrets$"),
     "delete secret": ("DELETE", "/secrets/"),
     "last snapshot": ("GET", "/snapshots/latest/metadata$"),
     "place of the snapshot": ("POST", "/snapshots/getblob$"),

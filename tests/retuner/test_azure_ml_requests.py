@@ -1,6 +1,7 @@
 """What is asked of Azure ML, without it."""
 
 import json
+import re
 
 import pytest
 
@@ -15,6 +16,7 @@ from retuner.compute.azure_ml_requests import (
     job_of_arguments,
     run_request,
     secret_name,
+    secret_prefix,
     state_of,
     study_of,
 )
@@ -46,7 +48,14 @@ def test_a_run_is_told_the_names_of_its_secrets_and_never_a_secret():
 
 
 def test_names_of_secrets_hold_what_the_key_vault_takes():
-    assert secret_name("FAQ_ranker-1a2b-1", "RETUNER_READ_SAS") == "faq-ranker-1a2b-1-retuner-read-sas"
+    name = secret_name("FAQ_ranker-1a2b-1", "RETUNER_READ_SAS", "0f")
+    assert re.fullmatch("faq-ranker-1a2b-1-[0-9a-f]{8}-retuner-read-sas-0f", name)
+    assert re.fullmatch("[0-9a-z-]{1,127}", secret_name(f"{'Ä_' * 90}-1a2b-1", "RETUNER_UPLOAD_SAS", "01234567"))
+
+
+@pytest.mark.parametrize("other", ["faq_ranker-1a-1", "faq-ranker-1a-11", f"faq-ranker-1a-1{'0' * 100}"])
+def test_secrets_of_studies_with_similar_names_are_told_apart(other):
+    assert not secret_name(other, "RETUNER_READ_SAS", "0f").startswith(secret_prefix("faq-ranker-1a-1"))
 
 
 @pytest.mark.parametrize("name", ["faq-1a-2-t0007-a1", "faq-1a-2-final-t0007-a3"])

@@ -78,20 +78,47 @@ def test_another_process_cancels_a_final_training_that_it_knows_by_name_alone(op
     assert [name for name in experiments if name.startswith(job.study)] == [job.study]
 
 
-def test_what_is_left_when_a_target_is_closed(open_target, emulator, new_job):
-    def secrets():
-        return [name for name in emulator.inspect(lambda service: list(service.state.secrets)) if job.study in name]
+def secrets_of(job, emulator) -> list[str]:
+    return [name for name in emulator.inspect(lambda service: list(service.state.secrets)) if job.study in name]
 
+
+def test_what_is_left_when_a_target_is_closed(open_target, emulator, new_job):
     target = open_target()
     target.scale(0, 4)
     job = new_job(seconds=60.0)
     target.submit(job)
     wait(target, job, is_running)
-    assert len(secrets()) == 2
+    assert len(secrets_of(job, emulator)) == 2
     target.close()
     until(lambda: emulator.run(job.name).status == "Canceled")
     assert emulator.run(job.study).status == "Completed"
-    assert secrets() == []
+    assert secrets_of(job, emulator) == []
+
+
+def test_a_resumed_study_writes_its_secrets_although_deleted_names_stay_taken(open_target, emulator, new_job):
+    for number in range(2):
+        target = open_target()
+        target.scale(0, 4)
+        target.submit(new_job(number))
+        assert wait(target, new_job(number)).state is JobState.COMPLETED
+        target.close()
+        target.submit(new_job(number + 10))  # and whoever goes on after its own clean-up
+        target.close()
+    assert secrets_of(new_job(), emulator) == []
+
+
+def test_secrets_of_a_process_that_died_are_deleted_by_whoever_cleans_up(open_target, emulator, new_job):
+    job = new_job(seconds=60.0)
+    other = replace(job, study=f"{job.study}1", name=job.name.replace(job.study, f"{job.study}1"))
+    died = open_target()
+    died.scale(0, 4)
+    died.submit(job)
+    died.submit(other)
+    cleaner = open_target()
+    cleaner.cancel(cleaner.find(job.study))
+    cleaner.close()
+    assert secrets_of(job, emulator) == secrets_of(other, emulator) != []
+    died.close()
 
 
 def test_no_signature_is_in_what_the_workspace_keeps_of_a_run(target, emulator, new_job, store):
