@@ -34,6 +34,10 @@ class SignInExpired(RetryableError):
     """The token is not accepted any more; the SDK keeps it, so that the workspace has to be opened again."""
 
 
+class NotAllowed(UserError):
+    """The identity lacks a role."""
+
+
 class Throttled(RetryableError):
     """The service wants to be left alone for `seconds`; 0 where it did not say so."""
 
@@ -68,7 +72,8 @@ def translate(error: Exception, what: str, advice: Mapping[int, str]) -> Retryab
     if status is None and any(_names(one) & (_UNREACHABLE | _UNREACHABLE_BASES) for one in _chain(error)):
         return RetryableError(f"{what}: no answer came ({type(error).__name__}).")
     step = {**_NEXT_STEP, **advice}.get(status or 0, _SIGN_IN_STEP if _names(error) & _SIGN_IN else _ELSE)
-    return UserError(f"{what}: {words} ({status or type(error).__name__}); {step}.")
+    kind = NotAllowed if status == 403 else UserError
+    return kind(f"{what}: {words} ({status or type(error).__name__}); {step}.")
 
 
 def retry_after(error: Exception) -> float:

@@ -1,10 +1,11 @@
 """What Resource Manager tells of a workspace's region and of our rights: read alone, as the SDK has no call for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from retuner.azure_ml.errors import NotAllowed
 from retuner.azure_ml.workspace import Workspace
 from retuner.errors import UserError
 
@@ -42,9 +43,13 @@ class Permission:
     not_data_actions: tuple[str, ...] = ()
 
     def allows(self, action: str, *, data: bool = False) -> bool:
-        """Whether the role holds the action and does not take it out again; `data`: on what a resource holds."""
+        """Whether the role holds the action and does not take it out again; `data`: on what a resource holds.
+
+        An exception such as `computes/*/write` takes out `computes/write` too: built-in roles mean both with it.
+        """
         granted, taken = (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
-        return _matches(action, granted) and not _matches(action, taken)
+        meant = [*taken, *(pattern.replace("/*/", "/") for pattern in taken)]
+        return _matches(action, granted) and not _matches(action, meant)
 
 
 class Region:
@@ -64,8 +69,15 @@ class Region:
         return self._location
 
     def vm_sizes(self) -> dict[str, VmSize]:
-        """Sizes of nodes by their name in upper case."""
-        described = self._read("The VM sizes of the region cannot be listed", self._in_region("vmSizes"), "amlCompute")
+        """Sizes of nodes by their name in upper case. Raises NotAllowed where the identity may not see them."""
+        path = self._in_region("vmSizes")
+        try:
+            described = self._read("The VM sizes of the region cannot be listed", path, "amlCompute")
+        except NotAllowed:
+            raise NotAllowed(
+                "The VM sizes of the region, which belong to the subscription, cannot be listed by this identity: "
+                "the role 'Reader' on the subscription allows it."
+            ) from None
         sizes = [VmSize(str(one["name"]), int(one["vCPUs"]), str(one.get("family") or "")) for one in described]
         return {size.name.upper(): size for size in sizes}
 
@@ -105,5 +117,5 @@ class Region:
         return self._workspace.ask(what, get)
 
 
-def _matches(action: str, patterns: tuple[str, ...]) -> bool:
+def _matches(action: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)

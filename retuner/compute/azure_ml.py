@@ -1,5 +1,6 @@
 """Trials on Azure ML: one run for each job on an AmlCompute cluster, its result taken from storage alone."""
 
+import logging
 import shutil
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from retuner.azure_ml.region import Region
 from retuner.compute import azure_ml_node
-from retuner.compute.azure_ml_preflight import find_size
+from retuner.compute.azure_ml_preflight import find_size_if_seen
 from retuner.compute.azure_ml_requests import (
     SCRIPT,
     RunReport,
@@ -41,6 +42,7 @@ READ_SECONDS = 300.0
 """How long a signature must still be good with which a result is read here."""
 UNSEEN_SECONDS = 60.0
 """A run that was just submitted may be missing in the run history for so long."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -182,7 +184,10 @@ class AzureMlTarget:
             self._secrets.clear(study)
 
     def _cores_of_size(self) -> int:
-        return find_size(Region(self._service.workspace).vm_sizes(), self._parameters).cores
+        size = find_size_if_seen(Region(self._service.workspace), self._parameters)
+        if size is None:
+            _log.warning("A trial uses one core of its node: set compute.cores to as many as the nodes have.")
+        return 1 if size is None else size.cores
 
     def _adopt(self, names: Iterable[str]) -> None:
         """Learn of jobs that another process submitted, from their own definitions."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+from retuner.azure_ml.errors import NotAllowed
 from retuner.azure_ml.region import Permission, Quota, Region, VmSize
 from retuner.compute.azure_ml_requests import check_nodes
 from retuner.compute.azure_ml_service import AzureMlService, ClusterReport
@@ -22,9 +23,22 @@ def check_azure_ml(service: AzureMlService, parameters: AzureMlCompute, nodes: i
     check_nodes(parameters.min_nodes, parameters.max_nodes, parameters)
     cluster, region = service.cluster(), Region(service.workspace)
     check_rights(region.permissions(), _wanted_actions(parameters, nodes, cluster))
-    size = find_size(region.vm_sizes(), parameters)
-    own = 0 if cluster is None else cluster.present * size.cores
-    check_quota(region.quotas(), size, parameters, nodes=nodes, own=own)
+    size = find_size_if_seen(region, parameters)
+    if size is not None:
+        own = 0 if cluster is None else cluster.present * size.cores
+        check_quota(region.quotas(), size, parameters, nodes=nodes, own=own)
+
+
+def find_size_if_seen(region: Region, parameters: AzureMlCompute) -> VmSize | None:
+    """The VM size of the nodes. None, with a warning, where roles on the resource group alone do not show the region's.
+
+    Raises UserError as `find_size` does.
+    """
+    try:
+        return find_size(region.vm_sizes(), parameters)
+    except NotAllowed as error:
+        _log.warning("%s Without it, compute.vm_size=%s and its quota are not checked.", error, parameters.vm_size)
+        return None
 
 
 def find_size(sizes: Mapping[str, VmSize], parameters: AzureMlCompute) -> VmSize:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from retuner.azure_ml.marks import is_ours, tags_of
-from retuner.compute.azure_ml_preflight import check_quota, find_size
+from retuner.compute.azure_ml_preflight import check_quota, find_size_if_seen
 from retuner.compute.azure_ml_requests import check_nodes, cluster_id
 from retuner.errors import RetryableError, UserError
 from retuner.parameters.provision import AzureResources
@@ -79,8 +79,9 @@ def make_plan(site: Site, resources: AzureResources) -> Plan:
             site.cluster.cluster()  # refuses one of another kind or size
         else:
             region = site.workspace.region(location)
-            size = find_size(region.vm_sizes(), compute)
-            check_quota(region.quotas(), size, compute, nodes=compute.max_nodes)
+            size = find_size_if_seen(region, compute)
+            if size is not None:
+                check_quota(region.quotas(), size, compute, nodes=compute.max_nodes)
     with faults.kept():
         _check_subnet(site)
     faults.raise_all()

@@ -79,7 +79,7 @@ WITHOUT_TOKEN = ("sign-in page",)
 PASSING = [(name, kind) for name in REQUESTS for kind in BROKEN if kind != "token" or name not in WITHOUT_TOKEN]
 TRAINING = {"seconds": 0.2}
 """How long a training of the emulated nodes takes."""
-BY_HAND = ("rights", "quota")
+BY_HAND = ("rights", "VM sizes", "quota")
 """What the study can do without."""
 
 

@@ -11,10 +11,12 @@ import pytest
 from azure_ml_emulator import FaultKind, FaultRule
 from azure_ml_emulator.client import until
 from azure_retune import AzureRetune, emulated
+from azure_roles import BUILT_IN
 from azure_study import play
 from retune_command import ask_api
 
 NODES, TRIALS = 16, 96
+DATA_SCIENTIST = BUILT_IN["AzureML Data Scientist"]
 SAVE_SAS = (
     "import sys; from tasks.blocks import RetunerBlobSas; "
     "RetunerBlobSas(upload_sas=sys.argv[1], read_sas=sys.argv[2]).save('tests', overwrite=True)"
@@ -175,7 +177,7 @@ def test_a_stop_during_the_final_training_cancels_its_run(start):
         ({"vm_size": "Standard_Z9"}, {}, "no VM size Standard_Z9: set compute.vm_size"),
         ({"max_nodes": 16}, {"quota_cores": 24}, "need 48 vCPU, and 24 are available"),
         ({"min_nodes": 5, "max_nodes": 2}, {}, "set compute.min_nodes to 2 or less"),
-        ({}, {"not_actions": ("*/computes/write",)}, "'AzureML Compute Operator'"),
+        ({}, dict(zip(("actions", "not_actions"), DATA_SCIENTIST, strict=True)), "'AzureML Compute Operator'"),
         ({"workspace": None}, {}, "set compute.workspace"),
     ],
 )

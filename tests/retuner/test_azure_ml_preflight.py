@@ -1,6 +1,7 @@
 """What is asked before anything is created: rights, quota, and which workspace is meant. Decided without Azure."""
 
 import pytest
+from azure_roles import BUILT_IN
 
 from retuner.azure_ml.identity import AzureMlIdentity, name_workspaces, workspace_of
 from retuner.azure_ml.region import Permission, Quota, VmSize
@@ -13,11 +14,8 @@ from retuner.parameters.values import parse_parameters
 PLACE = {"subscription_id": "s", "resource_group": "g", "workspace": "w"}
 D4 = VmSize("Standard_D4_v2", 8, "standardDv2Family")
 EVERYTHING = Permission(("*",))
-DATA_SCIENTIST = Permission(
-    ("Microsoft.MachineLearningServices/workspaces/*/read", "Microsoft.MachineLearningServices/workspaces/*/action"),
-    ("Microsoft.MachineLearningServices/workspaces/computes/*/write",),
-)
-OPERATOR = Permission(("Microsoft.MachineLearningServices/workspaces/computes/*",))
+DATA_SCIENTIST = Permission(*BUILT_IN["AzureML Data Scientist"])
+OPERATOR = Permission(*BUILT_IN["AzureML Compute Operator"])
 
 
 def quota(limit: int, used: int = 0, name: str = D4.family) -> Quota:
@@ -36,6 +34,13 @@ def test_rights_that_suffice_or_cannot_be_seen_stop_nobody(permissions):
 def test_the_missing_role_is_named(permissions, role):
     with pytest.raises(UserError, match=f"give it the role '{role}' on the workspace"):
         check_rights(permissions, [SUBMIT, WRITE_CLUSTER])
+
+
+def test_a_data_scientist_may_use_a_cluster_and_neither_make_nor_delete_one():
+    assert DATA_SCIENTIST.allows(SUBMIT)
+    assert DATA_SCIENTIST.allows("Microsoft.MachineLearningServices/workspaces/computes/read")
+    assert not DATA_SCIENTIST.allows(WRITE_CLUSTER)
+    assert not DATA_SCIENTIST.allows("Microsoft.MachineLearningServices/workspaces/computes/delete")
 
 
 def test_an_exception_of_one_role_does_not_take_away_what_another_gives():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from azure_ml_backend import compute_of
+from azure_ml_emulator import FaultKind, FaultRule
 from azure_ml_emulator.client import SDK_WARNINGS, environment_of, until
 from azure_ml_target_bench import (
     ACCOUNT_URL,
@@ -23,6 +24,7 @@ from compute_backends import wait
 from toy_recipe import write_dataset
 
 from retuner.compute.azure_ml import AzureMlTarget
+from retuner.compute.azure_ml_preflight import check_azure_ml
 from retuner.compute.azure_ml_requests import job_of_arguments
 from retuner.compute.target import JobState
 from retuner.errors import UserError
@@ -157,6 +159,20 @@ def test_jobs_use_all_cores_of_a_node_of_the_size(open_target, emulator, new_job
     target.submit(job)
     assert wait(target, job).state is JobState.COMPLETED
     assert job_of_arguments(emulator.run(job.name).definition["arguments"]).threads == 8
+
+
+def test_roles_on_the_resource_group_alone_are_enough(open_target, emulator, new_job, caplog):
+    emulator.faults.add(FaultRule("GET", "/locations/", FaultKind.FORBIDDEN, times=1000))
+    target = open_target(compute={"cores": None})
+    check_azure_ml(target._service, target._parameters, 4)
+    assert "'Reader' on the subscription" in caplog.text
+    assert "compute.vm_size=Standard_D4_v2 and its quota are not checked" in caplog.text
+    target.scale(0, 4)
+    assert "set compute.cores" in caplog.text
+    job = new_job()
+    target.submit(job)
+    assert wait(target, job).state is JobState.COMPLETED
+    assert job_of_arguments(emulator.run(job.name).definition["arguments"]).threads == 1
 
 
 def test_a_cluster_that_others_use_too_is_not_made_smaller(target, open_target, emulator):
