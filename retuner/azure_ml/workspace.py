@@ -1,5 +1,7 @@
 """One Azure ML workspace, signed in to when it is first needed, and asked with a time limit."""
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +13,11 @@ from retuner.azure_ml.errors import SignInExpired, Throttled, ask
 Answer = TypeVar("Answer")
 CALL_SECONDS = 120.0
 """A call without an answer for so long is given up: the SDK itself would wait for ever."""
-LONGEST_PAUSE = 60.0
-"""Seconds that a service which wants to be left alone is left alone at most, so that a stop is not held up for ever."""
+LONGEST_PAUSE = 300.0
+"""Seconds that a service which wants to be left alone is left alone at most: the study's own limits wait with it."""
+LONG_PAUSE = 10.0
+"""A pause that somebody who watches should know the reason of."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class WorkspaceName:
 class Workspace:
     """Its calls raise RetryableError or UserError; a token that has expired is renewed once a call.
 
-    After an answer with Retry-After the next call waits for so long, whoever makes it.
+    After an answer with Retry-After the next call waits for so long, whoever makes it, or until `stop` is set: what
+    gives nodes back is asked at once.
 
     `advice` is the next step for a person by HTTP status, where the caller knows a better one than the general.
     """
@@ -47,11 +53,13 @@ class Workspace:
         advice: Mapping[int, str],
         sign_in: Callable[[], Any] | None = None,
         call_seconds: float = CALL_SECONDS,
+        stop: threading.Event | None = None,
     ) -> None:
         self.name = name
         self._advice = advice
         self._sign_in = sign_in or default_sign_in
         self._call_seconds = call_seconds
+        self._stop = stop or threading.Event()
         self._opened: Any = None
         self._kept: dict[str, Any] = {}
         self._not_before = 0.0
@@ -59,7 +67,7 @@ class Workspace:
     def ask(self, what: str, call: Callable[[], Answer], *, seconds: float | None = None) -> Answer:
         """The call's answer, or an error that begins with `what`. `seconds`, where it may take longer than others."""
         limit = seconds or self._call_seconds
-        time.sleep(max(0.0, self._not_before - time.monotonic()))
+        self._stop.wait(max(0.0, self._not_before - time.monotonic()))
         try:
             return ask(what, lambda: in_time(call, limit), self._advice)
         except SignInExpired:
@@ -68,6 +76,9 @@ class Workspace:
             return ask(what, lambda: in_time(call, limit), self._advice)
         except Throttled as error:
             self._not_before = time.monotonic() + min(error.seconds, LONGEST_PAUSE)
+            if error.seconds > LONG_PAUSE:
+                held = "" if error.seconds <= LONGEST_PAUSE else f", of which {LONGEST_PAUSE:.0f} s are waited"
+                _log.warning("Azure ML asks to be left alone for %.0f s%s.", error.seconds, held)
             raise
 
     def open(self) -> Any:

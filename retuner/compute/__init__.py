@@ -33,7 +33,7 @@ def check_target(
         from retuner.compute.azure_ml_preflight import check_azure_ml
         from retuner.compute.azure_ml_service import AzureMlService
 
-        check_azure_ml(AzureMlService(parameters, sign_in_as(identity)), parameters, nodes)
+        check_azure_ml(AzureMlService(parameters, sign_in_as(identity), stop=stop), parameters, nodes)
 
 
 def open_target(
@@ -47,7 +47,7 @@ def open_target(
 ) -> ComputeTarget:
     """The compute target that the parameters name; nothing is started before it is scaled.
 
-    `stop` ends the waiting for a Dask scheduler and its workers. `node_secrets` are the store's, for jobs that reach it
+    `stop` ends the waiting for workers, clusters and images. `node_secrets` are the store's, for jobs that reach it
     from elsewhere; `identity` signs in to Azure ML.
     """
     if isinstance(parameters, AzureMlCompute):
@@ -60,7 +60,9 @@ def open_target(
             snapshot,
             scratch=settings.scratch,
             node_secrets=node_secrets,
-            service=AzureMlService(parameters, sign_in_as(identity), requirements=lambda: snapshot.requirements),
+            service=AzureMlService(
+                parameters, sign_in_as(identity), requirements=lambda: snapshot.requirements, stop=stop
+            ),
         )
     from retuner.compute.dask import DaskTarget
 

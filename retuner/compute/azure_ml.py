@@ -33,7 +33,7 @@ from retuner.compute.azure_ml_secrets import StudySecrets
 from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.snapshot import Snapshot
 from retuner.compute.target import TAIL_LINES, JobState, JobStatus
-from retuner.errors import RetryableError
+from retuner.errors import Interrupted, RetryableError
 from retuner.parameters import AzureMlCompute
 from retuner_training.job import Job, JobResult
 from retuner_training.transfer import READ_SAS, UPLOAD_SAS, fetch_result
@@ -256,7 +256,10 @@ class AzureMlTarget:
         if self._dedicated is None:
             other = {"cluster": parameters.dedicated_cluster, "low_priority": False, "min_nodes": 0}
             dedicated = self._service.with_parameters(parameters.model_copy(update=other))
-            dedicated.scale(0, parameters.max_nodes)
+            try:
+                dedicated.scale(0, parameters.max_nodes)
+            except Interrupted as stopped:  # whoever submits hears the stop too, and first puts the trial aside
+                raise RetryableError(str(stopped)) from None
             self._dedicated = dedicated
         return self._dedicated
 

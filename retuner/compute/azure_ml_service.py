@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.workspace import CALL_SECONDS, Workspace
 from retuner.compute.azure_ml_environment import node_environment
 from retuner.compute.azure_ml_requests import METRIC, SCRIPT, RunReport, RunRequest, cluster_request, job_of_arguments
-from retuner.errors import RetryableError, UserError
+from retuner.compute.target import GOES_ON
+from retuner.errors import Interrupted, RetryableError, UserError
 from retuner.parameters import AzureMlCompute
 from retuner_training.job import Job
 
@@ -60,10 +62,17 @@ class AzureMlService:
         *,
         requirements: Callable[[], Sequence[Requirement]] = tuple,
         call_seconds: float = CALL_SECONDS,
+        stop: threading.Event | None = None,
     ) -> None:
-        """`requirements` gives what the nodes need beside our own libraries, once they are to be prepared."""
+        """`requirements` gives what the nodes need beside our own libraries, once they are to be prepared.
+
+        `stop` ends the waiting for a cluster, an image and a service that wants to be left alone.
+        """
         self._parameters = parameters
-        self.workspace = Workspace(workspace_of(parameters), advice=ADVICE, sign_in=sign_in, call_seconds=call_seconds)
+        self._stop = stop or threading.Event()
+        self.workspace = Workspace(
+            workspace_of(parameters), advice=ADVICE, sign_in=sign_in, call_seconds=call_seconds, stop=self._stop
+        )
         self._ask = self.workspace.ask
         self._requirements = requirements
         self._reads = Pace(READS_PER_SECOND)
@@ -76,14 +85,17 @@ class AzureMlService:
         return other
 
     def scale(self, minimum: int, maximum: int) -> None:
-        """Create the cluster, or give the one of that name these limits. Returns once it is provisioned."""
+        """Create the cluster, or give the one of that name these limits. Returns once it is provisioned.
+
+        Raises Interrupted where a stop is heard meanwhile.
+        """
         what = f"The cluster {self._parameters.cluster} cannot be scaled"
         self._ask(what, lambda: self._scale(minimum, maximum))
         deadline = time.monotonic() + PROVISION_SECONDS
         while (state := self._ask(what, self._provisioning_state)) != "Succeeded":
             if time.monotonic() > deadline:
                 raise RetryableError(f"{what}: it is still {state} after {PROVISION_SECONDS:.0f} s.")
-            time.sleep(LOOK_SECONDS)
+            self._pause(f"the cluster {self._parameters.cluster} was scaled")
 
     def cluster(self) -> ClusterReport | None:
         """The cluster as it is; None where there is none. Raises UserError where it is of another kind or size."""
@@ -109,7 +121,10 @@ class AzureMlService:
         self._ask(f"The cluster {self._parameters.cluster} cannot be scaled back", lower)
 
     def prepare_environment(self) -> None:
-        """Register the nodes' environment and build its image, once, before any job waits for it."""
+        """Register the nodes' environment and build its image, once, before any job waits for it.
+
+        Raises Interrupted where a stop is heard meanwhile; the build goes on.
+        """
         what = "The nodes' environment cannot be made"
         deadline = time.monotonic() + BUILD_SECONDS
         build = self._ask(what, self._start_build)
@@ -121,7 +136,7 @@ class AzureMlService:
                 )
             if time.monotonic() > deadline:
                 raise RetryableError(f"{what}: its image is still {status} after {BUILD_SECONDS:.0f} s.")
-            time.sleep(LOOK_SECONDS)
+            self._pause("the image of the nodes was built")
 
     def cluster_errors(self) -> str:
         """What the cluster says is wrong with it, such as a quota; empty where nothing is."""
@@ -239,6 +254,11 @@ class AzureMlService:
                     raise
 
         self._ask("The workspace's key vault cannot be written", delete)
+
+    def _pause(self, what: str) -> None:
+        """Until the next look."""
+        if self._stop.wait(LOOK_SECONDS):
+            raise Interrupted(f"Stopped while {what}; {GOES_ON}.")
 
     def _read(self, what: str, call: Callable[[], Answer]) -> Answer:
         self._reads.wait()

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retuner.compute.dask_address import GOES_ON
 from retuner.compute.dask_cluster import DaskCluster, Worker
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import TAIL_LINES, JobState, JobStatus
+from retuner.compute.target import GOES_ON, TAIL_LINES, JobState, JobStatus
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner_training.dataset import MANIFEST
 from retuner_training.job import Job

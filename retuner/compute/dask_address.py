@@ -7,13 +7,13 @@ from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from retuner.compute.target import GOES_ON
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner.in_thread import in_thread
 
 LISTEN_SECONDS = 5.0
 """The system of a busy scheduler takes connections all the same, so that longer waiting finds no more of them."""
 LOOK_SECONDS = 0.2
-GOES_ON = "the same command goes on from there"
 _PORT = 8786
 """Dask's own default."""
 

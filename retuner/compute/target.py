@@ -8,6 +8,8 @@ from typing import Protocol
 
 from retuner_training.job import Job, JobResult
 
+GOES_ON = "the same command goes on from there"
+"""What a person does about a stop that came before the jobs."""
 TAIL_LINES = 40
 """Lines of a job's log that a target tells."""
 

@@ -60,6 +60,14 @@ def assert_given_back(retune: AzureRetune) -> None:
     assert alive == []
 
 
+def finish_cluster(service) -> None:
+    service.clusters["retuner"].provisioning = "Succeeded"
+
+
+def finish_image(service) -> None:
+    service.state.images.update(dict.fromkeys(service.state.images, "Succeeded"))
+
+
 def test_after_a_kill_the_live_runs_are_adopted_and_nothing_is_submitted_twice(start, api):
     retune = start(4.0, quota_cores=NODES * 8)
     arguments = retune.azure(trials=TRIALS, nodes=NODES)
@@ -120,6 +128,33 @@ def test_a_study_that_was_stopped_is_resumed_by_the_next_start(start):
     assert len(again) <= 6 - done, "a completed trial was paid for twice"
     assert len({job.rpartition("-a")[0] for job in jobs(retune)}) == 6 + 1  # and the final training
     assert_given_back(retune)
+
+
+@pytest.mark.parametrize(
+    ("slow", "request_", "finish"),
+    [
+        ("provision_seconds", ("PUT", "/computes/retuner$"), finish_cluster),
+        ("image_build_seconds", ("POST", "/image$"), finish_image),
+    ],
+)
+def test_a_stop_is_heard_while_azure_works_slowly(start, slow, request_, finish):
+    retune = start(0.2, **{slow: 600})
+    arguments = retune.azure(trials=2, nodes=2)
+    process = retune.start(*arguments)
+    until(lambda: retune.emulator.record.requests(*request_), seconds=240)
+    process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert time.monotonic() - asked < STOP_SECONDS
+    assert "the same command goes on from there" in err
+    assert_given_back(retune)
+    [stopped] = retune.status()
+    assert stopped["state"] == "open"
+    retune.emulator.inspect(finish)
+    document = retune.document(*arguments)
+    assert document["study"] == stopped["study"]
+    assert document["trials"] == {"asked": 2, "completed": 2, "pruned": 0, "failed": 0}
 
 
 def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(start, azurite_https):

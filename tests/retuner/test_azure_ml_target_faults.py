@@ -1,9 +1,12 @@
 """The Azure ML target where the emulated workspace fails: lost runs, refusals, silence."""
 
+import threading
+from concurrent.futures import wait as wait_for_all
 from functools import partial
 from pathlib import Path
 
 import pytest
+from azure_ml_backend import compute_of
 from azure_ml_emulator import FaultKind, FaultRule
 from azure_ml_emulator.client import SDK_WARNINGS, until
 from azure_ml_target_bench import (
@@ -23,8 +26,10 @@ from azure_ml_target_bench import (
 from compute_backends import wait
 
 from retuner.compute import azure_ml
+from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.target import JobState
 from retuner.errors import RetryableError, UserError
+from retuner.in_thread import in_thread
 
 __all__ = ["emulator", "new_job", "no_faults", "open_target", "snapshot", "store", "target"]
 
@@ -157,3 +162,16 @@ def test_the_service_is_left_alone_for_as_long_as_it_asks(target, emulator):
     asked = [request for request in emulator.record.requests("GET", "/computes$") if request.at >= since]
     refused = next(request.at for request in asked if request.fault)
     assert min(request.at for request in asked if request.at > refused) - refused >= 2
+
+
+def test_a_stop_ends_a_long_pause_that_the_service_asked_for(emulator, caplog):
+    stop = threading.Event()
+    service = AzureMlService(compute_of(emulator), stop=stop)
+    emulator.faults.add(FaultRule("GET", "/computes$", FaultKind.THROTTLED, seconds=3600))
+    with pytest.raises(RetryableError, match="429"):
+        service.cluster()
+    assert "left alone for 3600 s, of which 300 s are waited" in caplog.text
+    answer = in_thread(service.cluster, "asks again")
+    assert not wait_for_all([answer], timeout=2).done
+    stop.set()
+    answer.result(60)
