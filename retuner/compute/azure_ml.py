@@ -18,6 +18,7 @@ from retuner.compute.azure_ml_requests import (
     RunReport,
     attempt_of,
     check_nodes,
+    dedicated_parameters,
     diagnosis,
     is_finished,
     is_preempted,
@@ -251,11 +252,11 @@ class AzureMlTarget:
     def _service_for(self, name: str) -> AzureMlService:
         """The cluster of a new job: that of dedicated nodes where low-priority ones were taken away too often."""
         parameters = self._parameters
-        if parameters.moves_after is None or attempt_of(name) <= parameters.moves_after:
+        other = dedicated_parameters(parameters)
+        if other is None or attempt_of(name) <= parameters.dedicated_after:
             return self._service
         if self._dedicated is None:
-            other = {"cluster": parameters.dedicated_cluster, "low_priority": False, "min_nodes": 0}
-            dedicated = self._service.with_parameters(parameters.model_copy(update=other))
+            dedicated = self._service.with_parameters(other)
             try:
                 dedicated.scale(0, parameters.max_nodes)
             except Interrupted as stopped:  # whoever submits hears the stop too, and first puts the trial aside

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from retuner.azure_ml.errors import NotAllowed
 from retuner.azure_ml.region import Permission, Quota, Region, VmSize
-from retuner.compute.azure_ml_requests import check_nodes
-from retuner.compute.azure_ml_service import AzureMlService, ClusterReport
+from retuner.compute.azure_ml_cluster import ClusterReport
+from retuner.compute.azure_ml_requests import check_nodes, dedicated_parameters
+from retuner.compute.azure_ml_service import AzureMlService
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute
 
@@ -14,19 +16,43 @@ SUBMIT = "Microsoft.MachineLearningServices/workspaces/experiments/runs/submit/a
 WRITE_CLUSTER = "Microsoft.MachineLearningServices/workspaces/computes/write"
 ROLES = {SUBMIT: "AzureML Data Scientist", WRITE_CLUSTER: "AzureML Compute Operator"}
 """The least built-in role that holds an action."""
+OPEN_SSH = "Nodes of the cluster %s can be reached by SSH from the Internet: make it anew to have that closed."
 _DEDICATED, _LOW_PRIORITY = (f"Total Cluster {kind} Regional vCPUs" for kind in ("Dedicated", "LowPriority"))
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Need:
+    """A cluster that the study may use."""
+
+    parameters: AzureMlCompute
+    cluster: ClusterReport | None
+    """As it is; None where it is to be made."""
+    nodes: int
+    """What it will be allowed to grow to."""
+    least: int
+    """Nodes without which the study cannot go on as it was asked to."""
+
+
 def check_azure_ml(service: AzureMlService, parameters: AzureMlCompute, nodes: int) -> None:
-    """Raise UserError, with the next step, where `nodes` of the cluster cannot be had with these parameters."""
+    """Raise UserError, with the next step, where `nodes` of the cluster cannot be had with these parameters.
+
+    One node is enough of the cluster that trials may move to.
+    """
     check_nodes(parameters.min_nodes, parameters.max_nodes, parameters)
-    cluster, region = service.cluster(), Region(service.workspace)
-    check_rights(region.permissions(), _wanted_actions(parameters, nodes, cluster))
+    needs, region = [_Need(parameters, service.cluster(), nodes, nodes)], Region(service.workspace)
+    if (other := dedicated_parameters(parameters)) is not None:
+        needs.append(_Need(other, service.with_parameters(other).cluster(), parameters.max_nodes, 1))
+    for need in needs:
+        if need.cluster is not None and need.cluster.is_ssh_open:
+            _log.warning(OPEN_SSH, need.parameters.cluster)
+    check_rights(region.permissions(), dict.fromkeys(action for need in needs for action in _wanted_actions(need)))
     size = find_size_if_seen(region, parameters)
     if size is not None:
-        own = 0 if cluster is None else cluster.present * size.cores
-        check_quota(region.quotas(), size, parameters, nodes=nodes, own=own)
+        quotas = region.quotas()
+        for need in needs:
+            own = 0 if need.cluster is None else need.cluster.present * size.cores
+            check_quota(quotas, size, need.parameters, nodes=need.least, own=own)
 
 
 def find_size_if_seen(region: Region, parameters: AzureMlCompute) -> VmSize | None:
@@ -88,7 +114,13 @@ def concerned_quotas(quotas: Iterable[Quota], size: VmSize, parameters: AzureMlC
     return [quota for quota in quotas if quota.name in names]
 
 
-def _wanted_actions(parameters: AzureMlCompute, nodes: int, cluster: ClusterReport | None) -> list[str]:
+def _wanted_actions(need: _Need) -> list[str]:
     """A cluster that is as the study wants it need not be changed."""
-    fits = cluster is not None and cluster.kept >= parameters.min_nodes and cluster.most >= nodes
+    cluster, parameters = need.cluster, need.parameters
+    fits = (
+        cluster is not None
+        and cluster.kept >= parameters.min_nodes
+        and cluster.most >= need.nodes
+        and cluster.idle_seconds == parameters.idle_seconds
+    )
     return [SUBMIT] if fits else [SUBMIT, WRITE_CLUSTER]

@@ -108,6 +108,14 @@ def cluster_id(parameters: AzureMlCompute) -> str:
     return f"{workspace_of(parameters).scope}/computes/{parameters.cluster}"
 
 
+def dedicated_parameters(parameters: AzureMlCompute) -> AzureMlCompute | None:
+    """Those of the cluster that trials move to whose low-priority nodes are taken away; None where they never do."""
+    if parameters.moves_after is None:
+        return None
+    other = {"cluster": parameters.dedicated_cluster, "low_priority": False, "min_nodes": 0}
+    return parameters.model_copy(update=other)
+
+
 def check_nodes(minimum: int, maximum: int, parameters: AzureMlCompute) -> None:
     """Raise UserError where the limits of the scale contradict each other."""
     if minimum > maximum:

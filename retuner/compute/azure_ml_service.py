@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from retuner.azure_ml.calls import Pace
 from retuner.azure_ml.errors import status_of
 from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.workspace import CALL_SECONDS, Workspace
+from retuner.compute.azure_ml_cluster import ClusterReport, check_cluster, report_of
 from retuner.compute.azure_ml_environment import node_environment
 from retuner.compute.azure_ml_requests import METRIC, SCRIPT, RunReport, RunRequest, cluster_request, job_of_arguments
 from retuner.compute.target import GOES_ON
@@ -41,15 +41,6 @@ ADVICE = {
 }
 """The next step by HTTP status."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ClusterReport:
-    """How many nodes a cluster keeps up, may have at most, and has now."""
-
-    kept: int
-    most: int
-    present: int
 
 
 class AzureMlService:
@@ -98,15 +89,15 @@ class AzureMlService:
             self._pause(f"the cluster {self._parameters.cluster} was scaled")
 
     def cluster(self) -> ClusterReport | None:
-        """The cluster as it is; None where there is none. Raises UserError where it is of another kind or size."""
+        """The cluster as it is; None where there is none. Raises UserError where it is not the one that is meant."""
 
         def look() -> ClusterReport | None:
             cluster = self._cluster()
             if cluster is None:
                 return None
-            settings, status = cluster.scale_settings, cluster.get_status()
-            present = 0 if status is None else int(status.current_node_count or 0)
-            return ClusterReport(settings.minimum_node_count, settings.maximum_node_count, present)
+            report = report_of(cluster)
+            check_cluster(report, self._parameters)
+            return report
 
         return self._read(f"The cluster {self._parameters.cluster} cannot be read", look)
 
@@ -295,11 +286,6 @@ class AzureMlService:
             raise UserError(
                 f"{name} is a compute target of kind {kind}, no AmlCompute cluster: name another in compute.cluster."
             )
-        if found is not None and found.vm_size.upper() != self._parameters.vm_size.upper():
-            raise UserError(
-                f"The cluster {name} has nodes of {found.vm_size}, not {self._parameters.vm_size}: set compute.vm_size "
-                f"to {found.vm_size}, or name another cluster."
-            )
         return found
 
     def _scale(self, minimum: int, maximum: int) -> None:
@@ -311,6 +297,7 @@ class AzureMlService:
             configuration = AmlCompute.provisioning_configuration(**asked)
             ComputeTarget.create(self.workspace.open(), self._parameters.cluster, configuration)
             return
+        check_cluster(report_of(cluster), self._parameters)
         settings = cluster.scale_settings
         # others may use the cluster too
         minimum = max(minimum, settings.minimum_node_count)

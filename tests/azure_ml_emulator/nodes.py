@@ -185,6 +185,8 @@ class Quota:
 
     cores: int
     clusters: dict[str, Cluster]
+    dedicated_cores: int | None = None
+    """What is told of dedicated nodes where they may have fewer; those of low priority count for themselves."""
 
     def used_cores(self) -> int:
         return sum(len(cluster.nodes) * cluster.cores for cluster in self.clusters.values())

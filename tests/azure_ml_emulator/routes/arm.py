@@ -49,9 +49,15 @@ async def usages(request: web.Request) -> web.Response:
     """Cores in use and allowed: over all VM families, and of the one that there is."""
     quota = request.app[SERVICE].quota
     names = (*(f"Total Cluster {kind} Regional vCPUs" for kind in ("Dedicated", "LowPriority")), FAMILY)
-    used, limit = quota.used_cores(), quota.cores
+    used = quota.used_cores()
+    dedicated = quota.cores if quota.dedicated_cores is None else quota.dedicated_cores
     found = [
-        {"name": {"value": name, "localizedValue": name}, "currentValue": used, "limit": limit, "unit": "Count"}
+        {
+            "name": {"value": name, "localizedValue": name},
+            "currentValue": used,
+            "limit": quota.cores if "LowPriority" in name else dedicated,
+            "unit": "Count",
+        }
         for name in names
     ]
     return web.json_response({"value": found})
