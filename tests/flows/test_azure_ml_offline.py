@@ -17,7 +17,7 @@ from retuner.search.ledger import Ledger
 from retuner.search.records import TrialRecord
 
 pytestmark = SDK_WARNINGS
-TRIALS = 3
+TRIALS, NODES = 12, 4
 GROUPS = {
     "recipe": "faq_ranker",
     "data": {"source": "sample"},
@@ -52,7 +52,7 @@ def done(azurite_https, tmp_path_factory) -> Iterator[Done]:
         # what a node logs is readable once its run is long over
         emulator.faults.add(FaultRule("POST", "/metric/.*/batch$", FaultKind.LATE_METRICS, times=1000, seconds=600))
         retune = AzureRetune(folder, emulator, azurite_https)
-        process = retune.start(*retune.azure("--json", trials=TRIALS, nodes=2, **GROUPS))
+        process = retune.start(*retune.azure("--json", trials=TRIALS, nodes=NODES, **GROUPS))
         seen, ended = {emulator.environment["AZURE_CLIENT_SECRET"]}, threading.Event()
         watch = threading.Thread(target=_collect, args=(emulator, seen, ended))
         watch.start()
@@ -92,10 +92,16 @@ def test_the_same_seed_gives_the_trials_values_and_best_parameters_of_the_dask_t
     def told(home: Path, study: str) -> list[tuple]:
         return [(trial.number, trial.parameters, trial.value, trial.reports) for trial in trials(home, study)]
 
-    assert told(done.retune.home, done.document["study"]) == told(dask.home, document["study"])
+    on_azure = told(done.retune.home, done.document["study"])
+    assert len(on_azure) == TRIALS
+    assert on_azure == told(dask.home, document["study"])
     assert done.document["best"] == document["best"]
     assert done.document["test"] == document["test"]
     assert done.document["dataset"] == document["dataset"]
+
+
+def test_all_nodes_were_used(done):
+    assert done.retune.emulator.inspect(lambda service: service.clusters["retuner"].most_running) == NODES
 
 
 def test_the_model_is_registered_in_the_workspace_as_its_champion(done):
