@@ -94,7 +94,7 @@ DECISIONS = """## What was measured on the way
 | page | what it measures |
 | --- | --- |
 | [work-shared-between-trials](decisions/work-shared-between-trials.md) | a faq_ranker trial before and after |
-| [reference-trees](decisions/reference-trees.md) | a faq_reference trial beside the yardstick, and what its settings move |
+| [reference-trees](decisions/reference-trees.md) | a faq_reference trial beside the yardstick, and its settings |
 | [threads-per-trial](decisions/threads-per-trial.md) | one trial with all threads, or one with each |
 | [one-commit-a-look](decisions/one-commit-a-look.md) | where the wall of trials that return at once went |
 | [overhead-of-a-trial](decisions/overhead-of-a-trial.md) | what of it is left, and what it cannot fall below |
