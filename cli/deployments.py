@@ -26,6 +26,8 @@ class Deployment:
     name: str
     blocks: tuple[str, ...]
     """Notification blocks that it names."""
+    events: tuple[str, ...] | None
+    """What they are told of; None where its flow has no parameter `notify`."""
     period: float | None
     """Seconds between two of its scheduled starts at most; None where it has no schedule that is on."""
 
@@ -57,14 +59,15 @@ def _deployment(entry: Any, file: Path) -> Deployment:
     flow = str(entry["entrypoint"]).partition(":")[2].replace("_", "-")  # flows are named as their function is
     place = f"The deployment {flow}/{entry['name']} in {file}"
     parameters = {name: value for name, value in (entry.get("parameters") or {}).items() if name != "resume"}
+    notify = None
     if flow == "retune":
         try:
-            parse_parameters(parameters)
+            notify = parse_parameters(parameters).notify
         except UserError as error:
             raise UserError(f"{place} cannot be used. {error}") from None
     periods = [_period(schedule, place) for schedule in entry.get("schedules") or [] if schedule.get("active", True)]
-    blocks = tuple((parameters.get("notify") or {}).get("blocks") or ())
-    return Deployment(flow, str(entry["name"]), blocks, min(periods, default=None))
+    blocks, events = (notify.blocks, notify.events) if notify else ((), None)
+    return Deployment(flow, str(entry["name"]), blocks, events, min(periods, default=None))
 
 
 def _period(schedule: dict[str, Any], place: str) -> float:

@@ -6,7 +6,7 @@ Everything is put in place by name, so that doing it again changes nothing that 
 import os
 import subprocess
 import sys
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,36 +46,50 @@ def notification_blocks(deployments: list[Deployment]) -> list[str]:
 
 
 def wanted_automations(entries: list[dict[str, Any]], deployments: list[Deployment]) -> list[dict[str, Any]]:
-    """The automations as Prefect takes them.
+    """The automations as Prefect takes them; those that notify tell whom the deployments' `notify` names.
 
-    Those that notify send through each of the blocks; those with `periods` watch each scheduled deployment of their
-    flow, for so many of its periods.
+    Those with `flow` watch each deployment of that flow (`any`: of all flows), one by one, and tell whom it names. What
+    concerns no deployment, or clean-up, which has no `notify`, is told to all who are told of failures. Those with
+    `periods` watch scheduled ones alone, for so many of their periods.
     """
-    ids = [str(load_block(name)._block_document_id) for name in notification_blocks(deployments)]
+    ids = {name: str(load_block(name)._block_document_id) for name in notification_blocks(deployments)}
     wanted = []
-    for entry in chain.from_iterable(_per_schedule(entry, deployments) for entry in entries):
-        message = entry.pop("notify", None)
-        if message is None:
-            wanted.append(entry)
-        elif ids:
-            actions = [{"type": "send-notification", "block_document_id": id_, **message} for id_ in ids]
-            wanted.append({**entry, "actions": actions})
+    for entry in entries:
+        fields = dict(entry)
+        flow, periods, message = fields.pop("flow", None), fields.pop("periods", None), fields.pop("notify", None)
+        made = [(fields, None)] if flow is None else _per_deployment(fields, deployments, flow=flow, periods=periods)
+        for automation, deployment in made:
+            if message is None:
+                wanted.append(automation)
+            elif blocks := _told_of_failures(deployment, deployments):
+                actions = [{"type": "send-notification", "block_document_id": ids[name], **message} for name in blocks]
+                wanted.append({**automation, "actions": actions})
     return wanted
 
 
-def _per_schedule(entry: dict[str, Any], deployments: list[Deployment]) -> list[dict[str, Any]]:
-    """The entry itself; where it counts in periods, one for each scheduled deployment of its flow."""
-    fields = dict(entry)
-    flow, periods = fields.pop("flow", None), fields.pop("periods", None)
-    if periods is None:
-        return [fields]
-    made = []
+def _told_of_failures(deployment: Deployment | None, deployments: list[Deployment]) -> list[str]:
+    """The blocks of the deployment; of all of them where it has no `notify`, or it is about none."""
+    having = deployments if deployment is None or deployment.events is None else [deployment]
+    return notification_blocks([one for one in having if "failure" in (one.events or ())])
+
+
+def _per_deployment(
+    entry: dict[str, Any], deployments: list[Deployment], *, flow: str, periods: float | None
+) -> Iterator[tuple[dict[str, Any], Deployment]]:
+    """The entry for each deployment of the flow; where it counts in periods, for each that has a schedule."""
     for deployment in deployments:
-        if deployment.flow == flow and deployment.period is not None:
-            related = {"prefect.resource.role": "deployment", "prefect.resource.name": deployment.name}
-            trigger = {**entry["trigger"], "match_related": related, "within": periods * deployment.period}
-            made.append({**fields, "name": f"{entry['name']} ({deployment.path})", "trigger": trigger})
-    return made
+        if flow not in ("any", deployment.flow) or (periods is not None and deployment.period is None):
+            continue
+        trigger = {**entry["trigger"], "match_related": _labels(deployment)}
+        if periods is not None and deployment.period is not None:
+            trigger["within"] = periods * deployment.period
+        yield {**entry, "name": f"{entry['name']} ({deployment.path})", "trigger": trigger}, deployment
+
+
+def _labels(deployment: Deployment) -> list[dict[str, str]]:
+    """What events of its flow runs are related to."""
+    roles = {"flow": deployment.flow, "deployment": deployment.name}
+    return [{"prefect.resource.role": role, "prefect.resource.name": name} for role, name in roles.items()]
 
 
 def put_automations(wanted: list[dict[str, Any]]) -> None:

@@ -53,7 +53,7 @@ class Notify(Group):
     events: tuple[Event, ...] = Field(
         default=("failure", "champion"),
         title="Events",
-        description="`failure`: a flow run failed; `champion`: a new model version became the champion.",
+        description="`failure`: something went wrong; `champion`: a new model version became the champion.",
         json_schema_extra={"position": 1},
     )
 

@@ -4,7 +4,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -19,6 +22,8 @@ from retuner.errors import UserError
 
 SECONDS = 11
 """Prefect takes no less than 10."""
+EVENTS = {"local": ["failure", "champion"], "dask": ["failure"], "azure-ml": ["champion"]}
+"""What each deployment tells, through a webhook of its own."""
 INSTALL = (
     "import sys; from pathlib import Path; from cli import installation; "
     "installation.AUTOMATIONS = Path(sys.argv[1]); print(installation.install())"
@@ -32,9 +37,13 @@ class Prefect:
     def __init__(self, retune: Retune, api: str) -> None:
         self.api = api
         self.environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
-        self.webhook = Webhook(self.environment)
+        blocks = {name: BLOCK if name == "local" else f"{BLOCK}-{name}" for name in EVENTS}
+        self.webhooks = {name: Webhook(self.environment, block) for name, block in blocks.items()}
+        self.webhook = self.webhooks["local"]
         whole = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())
-        whole["deployments"][0]["parameters"]["notify"]["blocks"] = [BLOCK]
+        for deployment in whole["deployments"]:
+            if (name := deployment["name"]) in EVENTS:
+                deployment["parameters"]["notify"] = {"blocks": [blocks[name]], "events": EVENTS[name]}
         deployments = retune.folder / "prefect.yaml"
         deployments.write_text(yaml.safe_dump(whole))
         self.periods = {one.path: one.period for one in read_deployments(deployments)}
@@ -66,43 +75,90 @@ class Prefect:
 def prefect(api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     prefect = Prefect(Retune(tmp_path_factory.mktemp("automations"), api), api)
     yield prefect
-    prefect.webhook.close()
+    for webhook in prefect.webhooks.values():
+        webhook.close()
 
 
-def test_what_does_not_start_and_what_does_not_come_to_its_end_is_told(prefect: Prefect):
-    """All waiting at once: a flow run that is late, ends that do not come, a work pool whose worker is gone."""
-    with subprocess.Popen(
-        [sys.executable, *WORKER],
-        env={**prefect.environment, "PREFECT_WORKER_HEARTBEAT_SECONDS": "1", "PREFECT_WORKER_QUERY_SECONDS": "60"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as worker:
-        wait_until_ready(prefect)
-        worker.kill()
-    late = prefect.start("retune/local")
-    for deployment in ("clean-up/every-15-minutes", "retune/local"):
-        ended = prefect.start(deployment)
-        prefect.set_state(ended, type="RUNNING")
-        prefect.set_state(ended, type="COMPLETED", name="Completed")
-
-    webhook = prefect.webhook
-    assert "jobs may be working unwatched" in webhook.wait_for("retuner: clean-up is missing")
-    assert "(retune/local)" in webhook.wait_for("retuner: no completed retune")
-    name = ask_api(prefect.api, f"flow_runs/{late}")["name"]
-    told = webhook.wait_for(f"retuner: {name} has not started")
-    assert told.startswith("local is late for more than 15 minutes")
-    assert f"/runs/flow-run/{late}" in told
-    assert "Start one, such as with make up" in webhook.wait_for("retuner: the work pool is not ready")
+def test_a_schedule_that_never_came_to_a_good_end_is_told(prefect: Prefect):
+    """Only the two schedules that are on."""
+    assert "jobs may be working unwatched" in prefect.webhook.wait_for("retuner: clean-up is missing")
+    assert "(retune/local)" in prefect.webhook.wait_for("retuner: no completed retune")
+    assert prefect.webhook.subjects().count("retuner: no completed retune") == 1
 
 
-def test_a_flow_run_that_fails_is_told_once(prefect: Prefect):
-    run = prefect.start("retune/local")
-    prefect.set_state(run, type="RUNNING")
-    prefect.set_state(run, type="FAILED", name="Failed", message="UserError: trial 3 failed\n    its last line")
-    name = ask_api(prefect.api, f"flow_runs/{run}")["name"]
-    assert "UserError: trial 3 failed\n    its last line" in prefect.webhook.wait_for(f"retuner: {name} is Failed")
+def test_what_does_not_start_and_what_does_not_come_to_its_end_is_told_again(prefect: Prefect):
+    """All waiting at once: a flow run that is late, no clean-up, a work pool whose worker is gone; retunes end well."""
+    with good_ends(prefect, "retune/local"):
+        with subprocess.Popen(
+            [sys.executable, *WORKER],
+            env={**prefect.environment, "PREFECT_WORKER_HEARTBEAT_SECONDS": "1", "PREFECT_WORKER_QUERY_SECONDS": "60"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as worker:
+            wait_until_ready(prefect)
+            worker.kill()
+        late = prefect.start("retune/local")
+
+        webhook = prefect.webhook
+        name = ask_api(prefect.api, f"flow_runs/{late}")["name"]
+        told = webhook.wait_for(f"retuner: {name} has not started")
+        assert told.startswith("local is late for more than 15 minutes")
+        assert f"/runs/flow-run/{late}" in told
+        assert "Start one, such as with make up" in webhook.wait_for("retuner: the work pool is not ready")
+        webhook.wait_for("retuner: clean-up is missing", times=2)
+        assert webhook.subjects().count("retuner: no completed retune") == 1  # that of the test before
+
+
+@contextmanager
+def good_ends(prefect: Prefect, deployment: str) -> Iterator[None]:
+    """Flow runs of the deployment end well, one after the other."""
+    stop = Event()
+
+    def end_well() -> None:
+        while not stop.wait(1):
+            ended = prefect.start(deployment)
+            prefect.set_state(ended, type="RUNNING")
+            prefect.set_state(ended, type="COMPLETED", name="Completed")
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(end_well)
+        try:
+            yield
+        finally:
+            stop.set()
+        ending.result()
+
+
+def test_a_flow_run_that_fails_is_told_once_and_to_whom_its_deployment_names(prefect: Prefect):
+    names = {}
+    for deployment in EVENTS:
+        run = prefect.start(f"retune/{deployment}")
+        prefect.set_state(run, type="RUNNING")
+        words = "UserError: trial 3 failed\n    its last line"
+        prefect.set_state(run, type="FAILED", name="Failed", message=words)
+        names[deployment] = ask_api(prefect.api, f"flow_runs/{run}")["name"]
+    for deployment in ("local", "dask"):
+        told = prefect.webhooks[deployment].wait_for(f"retuner: {names[deployment]} is Failed")
+        assert "UserError: trial 3 failed\n    its last line" in told
     prefect.start("retune/local")  # its events come later than a second message would
-    assert prefect.webhook.subjects().count(f"retuner: {name} is Failed") == 1
+    failed = {
+        name: [subject for subject in hook.subjects() if subject.endswith("is Failed")]
+        for name, hook in prefect.webhooks.items()
+    }
+    assert failed == {
+        "local": [f"retuner: {names['local']} is Failed"],
+        "dask": [f"retuner: {names['dask']} is Failed"],
+        "azure-ml": [],
+    }
+
+
+def test_what_concerns_no_deployment_of_its_own_is_told_to_all_who_hear_of_failures(prefect: Prefect):
+    """After the tests before: the work pool and clean-up, and no other deployment's retunes."""
+    common = {"retuner: the work pool is not ready", "retuner: clean-up is missing"}
+    for subject in common:
+        prefect.webhooks["dask"].wait_for(subject)
+    assert "retuner: no completed retune" not in prefect.webhooks["dask"].subjects()
+    assert prefect.webhooks["azure-ml"].messages == []
 
 
 def wait_until_ready(prefect: Prefect) -> None:

@@ -44,7 +44,7 @@ def test_another_up_puts_in_place_what_prefect_yaml_says_now_and_nothing_twice(s
     after = station.deployment("retune/local")
     assert (after["id"], after["parameters"], len(after["schedules"])) == (before["id"], before["parameters"], 1)
     names = [one["name"] for one in station.call("POST", "automations/filter", {})]
-    assert len(names) == len(set(names)) == 7
+    assert len(names) == len(set(names)) == 13
 
 
 def test_a_partial_override_over_rest_keeps_the_deployments_other_values(station):
