@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -58,6 +59,10 @@ class Retune:
     def trainings(self) -> int:
         """Trainings that began so far, by the training code's own records."""
         return len(self.record.read_text().splitlines()) if self.record.exists() else 0
+
+    def qualities(self) -> Counter[float]:
+        """How often each `quality` was trained, by the training code's own records; final trainings count too."""
+        return Counter(map(float, Path(f"{self.record}.qualities").read_text().splitlines()))
 
 
 def ask_api(api: str, path: str, body: object = None, *, method: str | None = None) -> Any:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,6 +14,8 @@ from retune_command import FIXED, TESTS, Retune, ask_api
 
 CHECKOUT = TESTS.parent
 
+EVERY_MINUTE = {"every-15-minutes": "* * * * *"}
+"""Clean-up, so that a test can see a schedule at work."""
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -27,12 +30,12 @@ class Station:
         self.retune.environment["RETUNER_DEPLOYMENTS"] = str(self.deployments)
         self.write_deployments()
 
-    def write_deployments(self, **notify: Any) -> None:
-        """A prefect.yaml for the toy recipe; `notify` as in the parameters."""
+    def write_deployments(self, *, crons: Mapping[str, str] = EVERY_MINUTE, **notify: Any) -> None:
+        """A prefect.yaml for the toy recipe; when deployments are due, and `notify` as in the parameters."""
         whole = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())
         for deployment in whole["deployments"]:
-            if deployment["name"] == "every-15-minutes":  # so that a test can see a schedule at work
-                deployment["schedules"] = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
+            if deployment["name"] in crons:
+                deployment["schedules"] = [{"cron": crons[deployment["name"]], "timezone": "Europe/Berlin"}]
             if deployment["entrypoint"].startswith("flows/retune.py"):
                 values = deployment["parameters"]
                 values["recipe"] = "toy_recipe.recorded:recipe"

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from retune_command import Retune, ask_api
@@ -95,7 +96,7 @@ def test_what_does_not_start_and_what_does_not_come_to_its_end_is_told_again(pre
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as worker:
-            wait_until_ready(prefect)
+            wait_until(lambda: ask_api(prefect.api, "work_pools/retuner")["status"] == "READY", "the worker")
             worker.kill()
         late = prefect.start("retune/local")
 
@@ -152,6 +153,26 @@ def test_a_flow_run_that_fails_is_told_once_and_to_whom_its_deployment_names(pre
     }
 
 
+def test_a_flow_run_that_is_gone_with_its_worker_ends_crashed_and_is_told(prefect: Prefect):
+    """Killed together, as by the loss of their host: nobody is left to say so, and no heartbeat comes any more."""
+    run = prefect.start("retune/local")
+    deployed = ask_api(prefect.api, "deployments/name/retune/local")["job_variables"]["env"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "prefect", "flow-run", "execute", run],
+        env={**prefect.environment, **deployed},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as parent:
+        beat = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
+        wait_until(lambda: ask_api(prefect.api, "events/filter", {"filter": beat})["total"], "a heartbeat")
+        for process in [psutil.Process(parent.pid), *psutil.Process(parent.pid).children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    name = ask_api(prefect.api, f"flow_runs/{run}")["name"]
+    assert "its process is gone" in prefect.webhook.wait_for(f"retuner: {name} is Crashed")
+    assert ask_api(prefect.api, f"flow_runs/{run}")["state_type"] == "CRASHED"
+
+
 def test_what_concerns_no_deployment_of_its_own_is_told_to_all_who_hear_of_failures(prefect: Prefect):
     """After the tests before: the work pool and clean-up, and no other deployment's retunes."""
     common = {"retuner: the work pool is not ready", "retuner: clean-up is missing"}
@@ -161,10 +182,10 @@ def test_what_concerns_no_deployment_of_its_own_is_told_to_all_who_hear_of_failu
     assert prefect.webhooks["azure-ml"].messages == []
 
 
-def wait_until_ready(prefect: Prefect) -> None:
+def wait_until(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + 120
-    while ask_api(prefect.api, "work_pools/retuner")["status"] != "READY":
-        assert time.monotonic() < deadline
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.3)
 
 

@@ -12,6 +12,13 @@ import pytest
 from station import Station, marked
 from webhook import BLOCK, Webhook
 
+TOLD_SECONDS = 10
+"""Within so many seconds a failure is told."""
+TOLD_OF_KILL_SECONDS = 180
+"""The same, after a kill -9."""
+STOP_SECONDS = 15
+"""Within so many seconds of a cancellation jobs are stopped and the ledger is closed."""
+
 
 @pytest.fixture(scope="module")
 def webhook(station: Station, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
@@ -63,7 +70,7 @@ def test_a_new_champion_and_a_failure_are_told_to_a_webhook(station, webhook):
     assert f"http://127.0.0.1:{station.port}/runs/flow-run/" in told
     run = station.wait_for(station.trigger("retune/local", search={"trials": 2, "space": {"fails_at": 1}}))
     assert run["state_type"] == "FAILED"
-    told = webhook.wait_for("retuner: retune-FAQ_ranker is Failed")
+    told = webhook.wait_for("retuner: retune-FAQ_ranker is Failed", seconds=TOLD_SECONDS)
     study = station.retune.status()[0]["study"]
     assert told.startswith("retune of local: Failed\nUserError: ")  # which flow, which class
     assert f"2 x ArithmeticError: step 1 went wrong; the latest is trial 1 ({study}-t0001-a1 on " in told
@@ -103,6 +110,7 @@ def test_a_second_retune_waits_or_is_refused_as_its_deployment_says(station):
     before = len(station.retune.status())
     first = station.trigger("retune/local", search={"trials": 100, "seed": 7})
     wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
+    study = station.retune.status()[0]["study"]
     waiting = station.trigger("retune/dask", search={"trials": 1})
     station.wait_for(waiting, {"RUNNING"})
     refused = station.retune(*station.retune.search(trials=1))
@@ -110,7 +118,9 @@ def test_a_second_retune_waits_or_is_refused_as_its_deployment_says(station):
     assert station.flow_run(waiting)["state_type"] == "RUNNING"
     assert station.flow_run(first)["state_type"] == "RUNNING"
     station.call("POST", f"flow_runs/{first}/set_state", {"state": {"type": "CANCELLING"}})  # as the UI's button
-    assert station.wait_for(first)["state_type"] == "CANCELLED"
+    assert station.wait_for(first, seconds=STOP_SECONDS)["state_type"] == "CANCELLED"
+    [stopped] = [one for one in station.retune.status() if one["study"] == study]
+    assert (stopped["state"], stopped["trials"]["running"]) == ("open", 0)
     assert station.wait_for(waiting)["state_type"] == "COMPLETED"
 
 
@@ -135,10 +145,12 @@ def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_contin
     run = station.trigger("retune/local", search={"trials": 8, "seed": 5})
     wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
     os.kill(lease_holder(station), signal.SIGKILL)
+    killed = time.monotonic()
     trained = station.retune.trainings()
     left = station.retune.status()[0]
     assert station.wait_for(run)["state_type"] == "CRASHED"
     assert "retry it in the UI" in webhook.wait_for("retuner: retune-FAQ_ranker is Crashed")
+    assert time.monotonic() - killed < TOLD_OF_KILL_SECONDS
     found = station.wait_for(station.trigger("clean-up/every-15-minutes"))
     assert found["state_name"] == "CleanedUp", found["state"]["message"]
     for words in (

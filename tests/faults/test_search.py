@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,6 +32,34 @@ def assert_finished(retune: Retune, process: "subprocess.Popen[str]") -> None:
     assert process.returncode == 0, err
     assert json.loads(out)["trials"] == {"asked": TRIALS, "completed": TRIALS, "pruned": 0, "failed": 0}
     assert_only_whole_entries(retune.home)
+
+
+def test_a_search_killed_in_the_middle_of_24_trials_is_resumed_to_the_best_of_an_undisturbed_one(
+    retune: Retune, api: str, tmp_path_factory: pytest.TempPathFactory
+):
+    undisturbed = Retune(tmp_path_factory.mktemp("undisturbed"), api)
+    command = retune.search("--seed", "7", "--json", trials=24, space={"delay": 0.05})
+    expected = json.loads(undisturbed(*command).stdout)
+
+    process = retune.start(*command)
+    wait_until(lambda: retune.trainings() >= 12, "twelve trainings")
+    process.kill()
+    process.communicate()
+    [study] = retune.status()
+    ended = [one["params"]["quality"] for one in trials_of(retune, study["study"]) if one["state"] == "completed"]
+    assert 0 < len(ended) < 24
+
+    resumed = json.loads(retune("run", "--resume", study["study"], "--json").stdout)
+    assert resumed["study"] == study["study"]
+    assert resumed["trials"] == {"asked": 24, "completed": 24, "pruned": 0, "failed": 0}
+    best = resumed["best"]["params"]["quality"]
+    assert (best, resumed["best"]["value"]) == (expected["best"]["params"]["quality"], expected["best"]["value"])
+    assert {quality: retune.qualities()[quality] - (quality == best) for quality in ended} == dict.fromkeys(ended, 1)
+    assert retune.qualities().keys() == undisturbed.qualities().keys()
+
+
+def trials_of(retune: Retune, study: str) -> list[dict[str, Any]]:
+    return json.loads(retune("status", study, "--json").stdout)["each"]
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from station import Station, marked
+from webhook import BLOCK, Webhook
 from what_holds import completed, wait_until
 
 
@@ -73,6 +74,45 @@ def test_prefects_locked_database_holds_a_flow_run_up_and_that_is_all(station: S
     assert completed(station.retune) == 30
 
 
+@pytest.fixture
+def webhook(station: Station, tmp_path: Path) -> Iterator[Webhook]:
+    hook = Webhook({**station.retune.environment, "PREFECT_API_URL": station.api, "PREFECT_HOME": str(tmp_path)})
+    station.write_deployments(blocks=[BLOCK], crons={})  # without clean-up, which would be the first to see it
+    station.up()
+    yield hook
+    station.write_deployments()
+    station.up()
+    hook.close()
+
+
+@pytest.mark.long
+def test_a_flow_run_killed_together_with_its_worker_is_told_within_three_minutes(station: Station, webhook: Webhook):
+    before = len(station.retune.status())
+    run = start_and_wait(station, trials=100, seed=24)
+    worker_of(station).kill()
+    os.kill(json.loads((station.retune.home / "leases" / "FAQ_ranker.json").read_text())["pid"], signal.SIGKILL)
+    webhook.wait_for("retuner: retune-FAQ_ranker is Crashed", "No heartbeat", seconds=180)
+    assert station.flow_run(run)["state_type"] == "CRASHED"
+    following = station.trigger("retune/local", search={"trials": 2, "seed": 24})  # its slot is free again
+    assert station.wait_for(following)["state_type"] == "COMPLETED"
+    assert len(station.retune.status()) == 1 + before
+
+
+@pytest.mark.long
+def test_a_retune_whose_cron_is_due_really_starts_and_comes_to_its_end(station: Station):
+    before = len(station.retune.status())
+    station.write_deployments(crons={"local": "* * * * *"})
+    station.up()
+    try:
+        wait_until(lambda: scheduled(station, "Completed", "local"), "a scheduled retune", seconds=180)
+    finally:
+        station.write_deployments()
+        station.up()
+    studies = station.retune.status()
+    assert len(studies) > before
+    assert (studies[-1 - before]["state"], studies[-1 - before]["trials"]["completed"]) == ("finished", 6)
+
+
 def test_down_stops_a_flow_run_and_leaves_no_process(station: Station):
     run = start_and_wait(station, trials=40, seed=9)
     station.down()
@@ -98,9 +138,9 @@ def standing_still(process: psutil.Process) -> Iterator[None]:
         process.resume()
 
 
-def scheduled(station: Station, state: str) -> list[str]:
-    """Flow runs of clean-up, made by its schedule, in that state."""
-    wanted = {"tags": {"all_": ["auto-scheduled", "clean-up"]}, "state": {"name": {"any_": [state]}}}
+def scheduled(station: Station, state: str, tag: str = "clean-up") -> list[str]:
+    """Flow runs of clean-up, or with another tag, made by a schedule, in that state."""
+    wanted = {"tags": {"all_": ["auto-scheduled", tag]}, "state": {"name": {"any_": [state]}}}
     return [one["id"] for one in station.call("POST", "flow_runs/filter", {"flow_runs": wanted})]
 
 

@@ -1,6 +1,7 @@
 """The toy as a recipe to search: slow enough to be interrupted, and every training leaves a line in TOY_RECORD."""
 
 import os
+from pathlib import Path
 from typing import ClassVar
 
 from toy_recipe import ToyRecipe
@@ -14,6 +15,13 @@ class RecordedRecipe(ToyRecipe):
         "record": {"type": "categorical", "choices": [os.environ.get("TOY_RECORD", "")]},
         "fails_at": {"type": "categorical", "choices": [0, 1]},
     }
+
+    def fit(self, tables, parameters, progress, resources):
+        """Also leaves its `quality`, which tells the trials of a random search apart, beside the record."""
+        if record := parameters.get("record"):
+            with Path(f"{record}.qualities").open("a") as qualities:
+                qualities.write(f"{parameters.get('quality')}\n")
+        return super().fit(tables, parameters, progress, resources)
 
     def seen(self, tables):
         """None of the scored rows, so that a second model can be held against the first."""
