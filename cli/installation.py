@@ -115,9 +115,12 @@ def put_automations(wanted: list[dict[str, Any]]) -> None:
 
 
 def _content(automation: Any) -> dict[str, Any]:
-    """What a person wrote of it: without the identities that the server adds."""
+    """What a person wrote of it: without the identities that the server adds.
+
+    Not as JSON: there its sets of events are lists, in an order that each process has for itself.
+    """
     content: dict[str, Any] = automation.model_dump(
-        mode="json", exclude={"id": True, "trigger": {"id": True}, "owner_resource": True}
+        exclude={"id": True, "trigger": {"id": True}, "owner_resource": True}
     )
     return content
 

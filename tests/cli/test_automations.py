@@ -51,8 +51,16 @@ class Prefect:
         automations = retune.folder / "automations.yaml"
         automations.write_text(yaml.safe_dump([self.hastened(one) for one in yaml.safe_load(AUTOMATIONS.read_text())]))
         self.environment["RETUNER_DEPLOYMENTS"] = str(deployments)
-        command = [sys.executable, "-c", INSTALL, str(automations)]
+        self.automations = automations
+        self.install()
+
+    def install(self) -> None:
+        command = [sys.executable, "-c", INSTALL, str(self.automations)]
         subprocess.run(command, env=self.environment, check=True, timeout=300)
+
+    def written(self) -> dict[str, str]:
+        """When each automation was last written."""
+        return {one["name"]: one["updated"] for one in ask_api(self.api, "automations/filter", {})}
 
     def hastened(self, automation: dict[str, Any]) -> dict[str, Any]:
         """The automation, waiting for seconds where it waits for longer."""
@@ -187,6 +195,13 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.3)
+
+
+def test_an_automation_that_is_as_it_should_be_is_not_written_again(prefect: Prefect):
+    """It would forget what it waits for: with a `make up` a week nobody would be told that nothing completes."""
+    before = prefect.written()
+    prefect.install()
+    assert prefect.written() == before
 
 
 def test_automations_that_count_in_periods_follow_the_schedules(tmp_path: Path):
