@@ -3,18 +3,27 @@
 import importlib
 import tomllib
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import validate
 
 from cli.installation import AUTOMATIONS, WORK_POOL, complete_form
+from flows.retune import retune
 from retuner.parameters import Parameters
 from retuner.parameters.values import merge_groups, parse_parameters
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]
 RETUNES = [one for one in DEPLOYMENTS if one["entrypoint"].startswith("flows/retune.py")]
+
+
+def _form() -> dict[str, Any]:
+    """The form of the deployments, as Prefect makes it from the flow's signature and `retune up` completes it."""
+    return complete_form(parameter_schema(retune).model_dump_for_openapi())
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["name"])
@@ -42,12 +51,7 @@ def test_every_parameter_of_a_retune_is_filled_in(deployment):
 
 
 def test_every_field_of_the_form_has_title_description_and_place():
-    """The form of the deployment, as Prefect makes it from the flow's signature and `retune up` completes it."""
-    from prefect.utilities.callables import parameter_schema
-
-    from flows.retune import retune
-
-    form = complete_form(parameter_schema(retune).model_dump_for_openapi())
+    form = _form()
     assert form["additionalProperties"] is False
     for name, field in form["properties"].items():
         group = form["definitions"].get(field.get("$ref", "").rpartition("/")[2])
@@ -55,16 +59,50 @@ def test_every_field_of_the_form_has_title_description_and_place():
         assert (field.get("description") or (group or {}).get("description", "")).endswith("."), name
         assert "position" in field, name
         assert group is None or group["additionalProperties"] is False, name
+        assert group is not None or "default" in field, name
+
+
+FORM_FIELDS = [
+    pytest.param(field, name in group.get("required", ()), id=f"{kind}.{name}")
+    for kind, group in _form()["definitions"].items()
+    for name, field in group["properties"].items()
+]
+
+
+@pytest.mark.parametrize(("field", "is_required"), FORM_FIELDS)
+def test_every_field_of_a_group_explains_itself_and_has_bounds_and_a_default(field, is_required):
+    assert field["title"]
+    assert field["description"].endswith(".")
+    assert "position" in field or "const" in field
+    assert "default" in field or (is_required and field["title"] == "Container")  # a name that nobody can guess
+    for kind in field.get("anyOf", [field]):
+        match kind["type"]:
+            case "integer" | "number":
+                assert {"minimum", "exclusiveMinimum"} & kind.keys()
+                assert "maximum" in kind
+            case "string":
+                assert {"enum", "const", "pattern", "minLength"} & kind.keys()
+            case "array":
+                assert {"enum", "pattern"} & kind["items"].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_valid"),
+    [("abc", True), ("a-b", True), ("0" * 63, True), ("0" * 64, False), ("ab", False), ("a--b", False)]
+    + [(name, False) for name in ("-abc", "abc-", "Abc", "a_bc", "a" + "-b" * 32)],
+)
+def test_a_container_is_named_as_azure_takes_it(name, is_valid):
+    assert (validate({"storage": {"kind": "blob", "container": name}}, _form()) == []) is is_valid
+
+
+@pytest.mark.parametrize("wrong", [{"margin": 1.5}, {"min_gain": 5}, {"margin": -0.1}])
+def test_a_gate_that_no_model_could_pass_is_refused(wrong):
+    assert validate({"gate": wrong}, _form())
 
 
 @pytest.mark.parametrize(("name", "is_valid"), [(None, True), ("churn", True), ("a b", False), ("", False), (3, False)])
 def test_the_form_takes_a_model_name_or_none(name, is_valid):
-    from prefect.utilities.callables import parameter_schema
-    from prefect.utilities.schema_tools.validation import validate
-
-    from flows.retune import retune
-
-    form = complete_form(parameter_schema(retune).model_dump_for_openapi())
+    form = _form()
     faults = validate({"model_name": name}, form)
     assert (faults == []) is is_valid
 
@@ -79,12 +117,7 @@ def test_the_form_takes_a_model_name_or_none(name, is_valid):
 )
 def test_a_request_may_name_a_part_of_a_group_of_either_kind(name, part):
     """What the API checks it against, and what the flow makes of it."""
-    from prefect.utilities.callables import parameter_schema
-    from prefect.utilities.schema_tools.validation import validate
-
-    from flows.retune import retune
-
-    validate(part, complete_form(parameter_schema(retune).model_dump_for_openapi()), raise_on_error=True)
+    validate(part, _form(), raise_on_error=True)
     values = next(one["parameters"] for one in RETUNES if one["name"] == name)
     given = Parameters.model_validate(part).model_dump(mode="json", exclude_unset=True)
     merged = merge_groups({key: value for key, value in values.items() if key != "resume"}, given)

@@ -107,6 +107,7 @@ class AzureMlCompute(Group):
     )
     vnet: str | None = Field(
         default=None,
+        min_length=1,
         title="Virtual network",
         description="Network that the nodes join; empty for none.",
         json_schema_extra={"position": 9},
@@ -120,6 +121,7 @@ class AzureMlCompute(Group):
     )
     vnet_resource_group: str | None = Field(
         default=None,
+        min_length=1,
         title="Resource group of the network",
         description="Empty where it is the workspace's.",
         json_schema_extra={"position": 11},
@@ -140,6 +142,7 @@ class AzureMlCompute(Group):
     )
     image: str | None = Field(
         default=None,
+        min_length=1,
         title="Docker image",
         description="Image with the packages of deployments/azure_ml/requirements.txt; empty builds one from there.",
         json_schema_extra={"position": 13},

@@ -22,6 +22,7 @@ class Gate(Group):
     margin: float = Field(
         default=0,
         ge=0,
+        le=1,
         title="Margin",
         description="Points of the objective, as a fraction, by which the challenger must be ahead.",
         json_schema_extra={"position": 1},
@@ -29,6 +30,7 @@ class Gate(Group):
     min_gain: float = Field(
         default=0,
         ge=0,
+        le=1,
         title="Least objective of a first champion",
         description="Where there is no champion yet, the challenger must reach this value.",
         json_schema_extra={"position": 2},

@@ -27,7 +27,9 @@ class BlobStorage(Group):
     container: str = Field(
         title="Container",
         description="Name of a container that exists.",
-        pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$",
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
         json_schema_extra={"position": 0},
     )
     account_url: str | None = Field(
@@ -59,6 +61,7 @@ class MlflowRegistry(Group):
     kind: Literal["mlflow"] = Field(default="mlflow", title="Registry", description="MLflow.")
     tracking_uri: Annotated[str, AfterValidator(without_secret)] | None = Field(
         default=None,
+        min_length=1,
         title="Tracking URI",
         description="MLflow's tracking and registry store; empty means the SQLite database in RETUNER_HOME.",
         json_schema_extra={"position": 0},

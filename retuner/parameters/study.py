@@ -24,6 +24,7 @@ class Data(Group):
     min_text: int | None = Field(
         default=None,
         ge=0,
+        le=100_000,
         title="Shortest text",
         description="For recipes of texts: those with fewer characters after cleaning are left out; empty means 150.",
         json_schema_extra={"position": 1},
@@ -31,6 +32,7 @@ class Data(Group):
     min_dupes: int | None = Field(
         default=None,
         ge=3,
+        le=100_000,
         title="Fewest duplicates",
         description="For recipes of texts: questions with fewer duplicates are left out; empty means 12.",
         json_schema_extra={"position": 2},
@@ -46,6 +48,7 @@ class Data(Group):
     split_seed: int = Field(
         default=0,
         ge=0,
+        le=2**31 - 1,
         title="Split seed",
         description="Decides which rows are for tuning and testing; keep it fixed for the life of a model.",
         json_schema_extra={"position": 4},
@@ -64,7 +67,7 @@ class Data(Group):
         json_schema_extra={"position": 6},
     )
     options: dict[str, Any] = Field(
-        default_factory=dict,
+        default={},
         title="Options of your own recipe",
         description='What your own recipe wants to know of the data, such as {"region": "north"}.',
         json_schema_extra={"position": 7},
@@ -85,6 +88,7 @@ class Search(Group):
     parallel: int | None = Field(
         default=None,
         ge=1,
+        le=1024,
         title="Parallel trials",
         description="Trials at the same time; empty means one per node.",
         json_schema_extra={"position": 1},
@@ -104,6 +108,7 @@ class Search(Group):
     delay: int = Field(
         default=1,
         ge=1,
+        le=10_000,
         title="Reports before the first stop",
         description="No trial is stopped before it has reported this many times.",
         json_schema_extra={"position": 4},
@@ -111,6 +116,7 @@ class Search(Group):
     interval: int = Field(
         default=1,
         ge=1,
+        le=10_000,
         title="Reports between two looks",
         description="The median rule looks at every multiple of this number of reports.",
         json_schema_extra={"position": 5},
@@ -118,12 +124,13 @@ class Search(Group):
     seed: int = Field(
         default=0,
         ge=0,
+        le=2**31 - 1,
         title="Search seed",
         description="Seeds the sampler and the training.",
         json_schema_extra={"position": 6},
     )
     space: dict[str, Any] = Field(
-        default_factory=dict,
+        default={},
         title="Search space overrides",
         description='Ranges by hyperparameter, such as {"trees": {"low": 50, "high": 100}}, or one fixed value.',
         json_schema_extra={"position": 7},
@@ -144,6 +151,7 @@ class Budget(Group):
     max_minutes: float | None = Field(
         default=None,
         gt=0,
+        le=525_600,
         title="Most minutes",
         description="Search and final training end within it, waits for nodes included; the evaluation comes after.",
         json_schema_extra={"position": 0},
@@ -175,6 +183,7 @@ class Budget(Group):
     max_cost: float | None = Field(
         default=None,
         gt=0,
+        le=1_000_000,
         title="Most USD",
         description="A job is submitted only where this suffices even if all that is under way takes its longest.",
         json_schema_extra={"position": 4},
@@ -182,6 +191,7 @@ class Budget(Group):
     price_per_hour: float | None = Field(
         default=None,
         gt=0,
+        le=1000,
         title="Price of a node",
         description="USD an hour; empty takes Azure's list price, and on Dask no price is known.",
         json_schema_extra={"position": 5},
