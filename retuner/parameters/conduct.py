@@ -22,15 +22,15 @@ class Gate(Group):
     margin: float = Field(
         default=0,
         ge=0,
-        le=1,
+        le=1_000_000,
         title="Margin",
-        description="Points of the objective, as a fraction, by which the challenger must be ahead.",
+        description="By how much of the objective the challenger must be ahead: 0.005 is half a point of a gain.",
         json_schema_extra={"position": 1},
     )
     min_gain: float = Field(
         default=0,
         ge=0,
-        le=1,
+        le=1_000_000,
         title="Least objective of a first champion",
         description="Where there is no champion yet, the challenger must reach this value.",
         json_schema_extra={"position": 2},
