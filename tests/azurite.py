@@ -26,7 +26,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 LOCK = CHECKOUT / "deployments" / "azurite"
 CACHE = CHECKOUT / ".azurite"
-HOW_TO_GET_IT = "Azurite is not installed: it is fetched from npm, which this machine does not reach"
+HOW_TO_GET_IT = "Azurite is not installed: let npm reach its registry (npm config set registry ...), and run this again"
 ACCOUNT = "devstoreaccount1"
 OLDEST_NODE = 20  # the lock's packages want it
 START_SECONDS = 60.0

@@ -6,6 +6,7 @@
 import gc
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 
 import pytest
@@ -81,6 +82,8 @@ TRAINING = {"seconds": 0.2}
 """How long a training of the emulated nodes takes."""
 BY_HAND = ("rights", "VM sizes", "quota")
 """What the study can do without."""
+GOT_ROUND = ("image build", "write run")
+"""Asked again, an image that was built meanwhile is there, and so is a run to which the SDK could not add properties."""
 
 
 @pytest.fixture(autouse=True)
@@ -173,7 +176,7 @@ def test_a_fault_for_ever_ends_the_study_and_clean_up_does_the_rest(study, emula
     monkeypatch.setattr(blob_http, "TRIES", 1)
     one.pace = type(one.pace)(patience=1.0, longest_after_error=0.2, stop=1.0, close=1.0)
     emulator.faults.add(FaultRule(*REQUESTS[name], FaultKind.UNAVAILABLE, times=10_000))
-    with pytest.raises(RetryableError):
+    with nullcontext() if name in GOT_ROUND else pytest.raises(RetryableError):
         one.run(opened)
     assert_cleaned_up(one, emulator)
     done = one.ledger.trials(opened.name)
