@@ -83,7 +83,7 @@ TRAINING = {"seconds": 0.2}
 BY_HAND = ("rights", "VM sizes", "quota")
 """What the study can do without."""
 GOT_ROUND = ("image build", "write run")
-"""Asked again, an image that was built meanwhile is there, and so is a run to which the SDK could not add properties."""
+"""Asked again, an image that was built meanwhile is there, and so is a run that the SDK could not add properties to."""
 
 
 @pytest.fixture(autouse=True)
