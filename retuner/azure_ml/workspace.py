@@ -15,6 +15,8 @@ CALL_SECONDS = 120.0
 """A call without an answer for so long is given up: the SDK itself would wait for ever."""
 LONGEST_PAUSE = 300.0
 """Seconds that a service which wants to be left alone is left alone at most: the study's own limits wait with it."""
+PAUSE_AFTER_STOP = 5.0
+"""Seconds of that once a stop is heard; then the nodes are given back."""
 LONG_PAUSE = 10.0
 """A pause that somebody who watches should know the reason of."""
 _log = logging.getLogger(__name__)
@@ -40,8 +42,8 @@ class WorkspaceName:
 class Workspace:
     """Its calls raise RetryableError or UserError; a token that has expired is renewed once a call.
 
-    After an answer with Retry-After the next call waits for so long, whoever makes it, or until `stop` is set: what
-    gives nodes back is asked at once.
+    After an answer with Retry-After the next call waits for so long, whoever makes it. Once `stop` is set it waits
+    PAUSE_AFTER_STOP at most: what gives nodes back must come through, and soon.
 
     `advice` is the next step for a person by HTTP status, where the caller knows a better one than the general.
     """
@@ -67,7 +69,7 @@ class Workspace:
     def ask(self, what: str, call: Callable[[], Answer], *, seconds: float | None = None) -> Answer:
         """The call's answer, or an error that begins with `what`. `seconds`, where it may take longer than others."""
         limit = seconds or self._call_seconds
-        self._stop.wait(max(0.0, self._not_before - time.monotonic()))
+        self._leave_alone()
         try:
             return ask(what, lambda: in_time(call, limit), self._advice)
         except SignInExpired:
@@ -80,6 +82,12 @@ class Workspace:
                 held = "" if error.seconds <= LONGEST_PAUSE else f", of which {LONGEST_PAUSE:.0f} s are waited"
                 _log.warning("Azure ML asks to be left alone for %.0f s%s.", error.seconds, held)
             raise
+
+    def _leave_alone(self) -> None:
+        """Wait as long as the service has asked for."""
+        left = self._not_before - time.monotonic()
+        if left > 0 and self._stop.wait(left):
+            time.sleep(min(PAUSE_AFTER_STOP, max(0.0, self._not_before - time.monotonic())))
 
     def open(self) -> Any:
         """The SDK's workspace; to be called within `ask`."""

@@ -25,8 +25,14 @@ class StudySecrets:
         return names
 
     def clear(self, study: str) -> None:
-        """Delete the study's secrets, those of processes that have died too. Later ones get other names."""
+        """Delete the study's secrets, first this process's own, then those of processes that have died.
+
+        Later ones get other names. Without the right to list, the own ones are gone all the same.
+        """
         self._process = secrets.token_hex(4)
-        self._written.clear()
-        for name in self._service.secret_names(secret_prefix(study)):
+        prefix = secret_prefix(study)
+        for name in [name for name in self._written if name.startswith(prefix)]:
+            self._service.delete_secret(name)
+            del self._written[name]
+        for name in self._service.secret_names(prefix):
             self._service.delete_secret(name)

@@ -30,6 +30,7 @@ def run_job_to_end(
     *,
     first: int,
     note: Callable[[int], None],
+    at_work: Callable[[], None] = lambda: None,
     stop: threading.Event,
     seconds: float = math.inf,
 ) -> JobResult:
@@ -37,7 +38,8 @@ def run_job_to_end(
 
     `note` is told the number of the attempt that comes next: a call that follows a failure or a kill must go on with
     the number noted last, since the target knows an earlier one as lost for good. `job_of` is asked right before its
-    job is submitted. A job that has not ended after `seconds` is cancelled, be it at work or waiting for a node.
+    job is submitted, and `at_work` is told when it is seen on a node. A job that has not ended after `seconds` is
+    cancelled, be it at work or waiting for a node.
 
     Raises TrialFailed where the training code raised or ran out of time, RetryableError where MAX_ATTEMPTS were lost,
     Interrupted where `stop` was set, UserError where the seconds were over.
@@ -46,8 +48,8 @@ def run_job_to_end(
     for attempt in range(first, first + MAX_ATTEMPTS):
         note(attempt)
         job = job_of(attempt)
-        target.submit(job)
-        status = _wait(target, job, stop, deadline)
+        _submit(target, job, stop)
+        status = _wait(target, job, at_work, stop, deadline)
         if status.state is JobState.COMPLETED and status.result is not None:
             return status.result
         if status.state is JobState.FAILED or status.is_timeout():
@@ -56,6 +58,15 @@ def run_job_to_end(
     raise RetryableError(
         f"The job {job.name} was the last of {MAX_ATTEMPTS} lost: {redact(status.message or 'its node died')}."
     )
+
+
+def _submit(target: ComputeTarget, job: Job, stop: threading.Event) -> None:
+    try:
+        target.submit(job)
+    except RetryableError as error:
+        if stop.is_set():  # it may be what cut the submission short, and then nobody wants another
+            raise Interrupted(f"Stopped while {job.name} was submitted; continue with: retune run --resume") from error
+        raise
 
 
 def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
@@ -67,10 +78,15 @@ def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
     return error
 
 
-def _wait(target: ComputeTarget, job: Job, stop: threading.Event, deadline: float) -> JobStatus:
-    name = job.name
+def _wait(
+    target: ComputeTarget, job: Job, at_work: Callable[[], None], stop: threading.Event, deadline: float
+) -> JobStatus:
+    name, is_seen = job.name, False
     while True:
         status = target.poll({name: 0})[name]
+        if status.state is JobState.RUNNING and not is_seen:
+            is_seen = True
+            at_work()
         if status.state.is_finished():
             return status
         if time.monotonic() >= deadline:

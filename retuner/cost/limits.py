@@ -92,6 +92,12 @@ def check_cost(budget: Budget, known: Rates) -> None:
             f"budget.max_cost = {budget.max_cost:g} cannot be kept, because the price of a node is not known: give it "
             f"in budget.price_per_hour, or leave max_cost away."
         )
+    if budget.price_per_hour is not None and known.moves_after is not None:
+        raise UserError(
+            f"budget.max_cost = {budget.max_cost:g} cannot be kept: budget.price_per_hour = {budget.price_per_hour:g} "
+            f"is one price, and jobs may move to the nodes of compute.dedicated_cluster, which cost another. Leave "
+            f"price_per_hour away for list prices, or dedicated_cluster."
+        )
     committed = Purse(known, budget.max_cost).committed([1])
     usd, parts = committed.usd or 0.0, committed.usage
     if usd > budget.max_cost:

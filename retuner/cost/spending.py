@@ -33,6 +33,16 @@ class Rates:
     kept_nodes: int = 0
     """Nodes that are kept up while the study lasts, whether they have work or not."""
 
+    def not_below(self, earlier: "Rates | None") -> "Rates":
+        """The rates with no price below the earlier one: all of a study is counted at one, and may not shrink."""
+        if earlier is None:
+            return self
+        return replace(
+            self,
+            usd_per_hour=_dearer(self.usd_per_hour, earlier.usd_per_hour),
+            moved_usd_per_hour=_dearer(self.moved_usd_per_hour, earlier.moved_usd_per_hour),
+        )
+
     def is_moved(self, attempt: int) -> bool:
         """Whether the attempt of that number, counted from 1, is made on a dedicated node."""
         return self.moves_after is not None and attempt > self.moves_after
@@ -74,6 +84,10 @@ class Bill:
         own = self.rates.usd(getattr(self.own, part))
         moved = self.rates.usd(getattr(self.moved, part), is_moved=True)
         return None if own is None else own + (moved or 0.0)
+
+
+def _dearer(one: float | None, other: float | None) -> float | None:
+    return max((price for price in (one, other) if price is not None), default=None)
 
 
 def rounded(value: float) -> float:
@@ -125,7 +139,7 @@ def study_rates(study: StudyRecord) -> Rates | None:
 
 
 def final_tries(study: StudyRecord) -> list[dict[str, Any]]:
-    """The attempts at the study's final training: `job`, `started`, `seconds` and `usd`, the last two None if open."""
+    """The attempts at the study's final training: `job`, its times, `seconds` and `usd`, the last two None if open."""
     return list(study.stages.get(TRIES, {}).get("tries", ()))
 
 

@@ -88,9 +88,11 @@ def _budget(plan: Plan) -> list[str]:
         within = "within" if plan.minutes <= plan.max_minutes else "more than"
         minutes = _short(plan.minutes)
         lines.append(f"The {minutes} minutes that are {expected} are {within} max_minutes = {plan.max_minutes:g}.")
-        if not plan.is_final_in_time:
-            left = _short(plan.limits.final)
-            lines.append(f"The final training would be cut off: max_minutes leaves {left} s to it. Raise it.")
+    if not plan.is_final_in_time:
+        left = _short(plan.limits.final)
+        is_half = plan.max_minutes is not None and plan.limits.final >= 30 * plan.max_minutes
+        name = "max_minutes leaves" if is_half else "seconds_final allows"
+        lines.append(f"The final training would be cut off: budget.{name} {left} s to it. Raise it.")
     if fits.trials < plan.trials:
         lines.append(
             f"{'At least' if plan.is_bound else 'About'} {fits.trials} of the {_count(plan.trials, 'trial')} fit: one "
@@ -142,9 +144,10 @@ def _alternatives(plan: Plan) -> list[str]:
 def _bound(plan: Plan) -> str:
     bound = plan.to_dict()["if_our_side_dies"]
     money = "" if bound["usd"] is None else f", {bound['usd']:g} USD,"
+    kept = "; what min_nodes keeps comes on top" if plan.rates.kept_nodes else ""
     return (
         f"If all of our side dies, at most {bound['node_hours']:g} node hours{money} are used from then on: every job "
-        f"carries its maximum duration."
+        f"carries its maximum duration{kept}."
     )
 
 

@@ -76,7 +76,7 @@ def make_plan(site: Site, resources: AzureResources) -> Plan:
         _check_rights(site, plan)
     with faults.kept():
         if has_cluster:
-            site.cluster.cluster()  # refuses one of another kind or size
+            site.cluster.cluster()  # refuses one of another kind, size, priority or network
         else:
             region = site.workspace.region(location)
             size = find_size_if_seen(region, compute)

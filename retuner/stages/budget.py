@@ -17,6 +17,9 @@ from retuner.search.records import StudyRecord, TrialRecord, count_states, count
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 
+TIMES = ("started", "began", "ended")
+"""Of an attempt at the final training, where it came so far."""
+
 
 def worked_before(study: StudyRecord, trials: Iterable[TrialRecord]) -> float:
     """Seconds for which earlier processes worked on the study: each until the last event that it has written down."""
@@ -26,7 +29,8 @@ def worked_before(study: StudyRecord, trials: Iterable[TrialRecord]) -> float:
     since = datetime.fromisoformat(noted["since"])
     attempts = [attempt for trial in trials for attempt in trial.attempts]
     events = [time for one in attempts for time in (one.started, one.began, one.ended) if time is not None]
-    events += [datetime.fromisoformat(one["started"]) for one in final_tries(study)]
+    tries = final_tries(study)
+    events += [datetime.fromisoformat(one[name]) for one in tries for name in TIMES if one.get(name)]
     last = max([since, *events])
     return float(noted["seconds"]) + (last - since).total_seconds()
 
@@ -76,8 +80,15 @@ class FinalTries:
             return
         self.end()
         self._check_cost(attempt_of(job))
-        self._tries.append({"job": job, "started": now().isoformat(), "seconds": None, "usd": None})
+        times = {"started": now().isoformat(), "began": None, "ended": None}
+        self._tries.append({"job": job, **times, "seconds": None, "usd": None})
         self._write()
+
+    def is_at_work(self) -> None:
+        """Note that the last attempt was seen on a node; what it waited for one before costs nothing."""
+        if self._tries and self._tries[-1].get("began") is None:
+            self._tries[-1]["began"] = now().isoformat()
+            self._write()
 
     def end_before(self, job: str) -> None:
         """Note the end of the last attempt, unless that is `job`, which may be alive."""
@@ -88,11 +99,13 @@ class FinalTries:
         """Note the end of the last attempt; `trained` are the seconds of its training, where they are known."""
         if not self._tries or self._tries[-1]["seconds"] is not None:
             return
-        started = datetime.fromisoformat(self._tries[-1]["started"])
-        held = node_seconds(started=started, began=started, ended=now(), trained=trained)
+        last, ended = self._tries[-1], now()
+        began = datetime.fromisoformat(last["began"]) if last.get("began") else None
+        started = datetime.fromisoformat(last["started"])
+        held = node_seconds(started=started, began=began, ended=ended, trained=trained)
         seconds = min(held, self._rates.final_seconds)
-        is_moved = self._rates.is_moved(attempt_of(self._tries[-1]["job"]))
-        self._tries[-1] |= {"seconds": seconds, "usd": self._rates.usd(seconds, is_moved=is_moved)}
+        usd = self._rates.usd(seconds, is_moved=self._rates.is_moved(attempt_of(last["job"])))
+        last |= {"ended": ended.isoformat(), "seconds": seconds, "usd": usd}
         self._write()
 
     def _check_cost(self, attempt: int) -> None:

@@ -11,7 +11,6 @@ from retuner.compute.snapshot import Snapshot
 from retuner.errors import UserError
 from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute
-from retuner.parameters.values import parse_parameters
 from retuner.search.entries import CLEANED
 from retuner.search.lease import hold_lease, is_held
 from retuner.search.ledger import Ledger
@@ -19,7 +18,7 @@ from retuner.search.records import StudyRecord, now
 from retuner.search.states import StudyState, TrialState
 from retuner.search.transitions import set_aside
 from retuner.settings import Settings
-from retuner.stages.search import GIVEN_BACK, KEPT, note_kept_nodes
+from retuner.stages.search import GIVEN_BACK, KEPT, compute_of, note_kept_nodes
 
 _LIVE = (TrialState.ASKED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.LOST)
 _SAME_WRITE = timedelta(seconds=5)
@@ -100,8 +99,7 @@ def _clean_up_alone(
     jobs, fault = 0, None
     try:
         if study.target:
-            jobs = _stop_jobs(study, settings, find_identity)
-            note_kept_nodes(ledger, study.name, 0)
+            jobs = _stop_jobs(study, ledger, settings, find_identity)
             ledger.update_study(study.name, target={**study.target, GIVEN_BACK: True})
     except Exception as error:  # noqa: BLE001 - one study must not keep the others from being cleaned up
         fault = f"its compute target cannot be cleaned up yet ({type(error).__name__}): {redact(str(error))}"
@@ -113,11 +111,11 @@ def _clean_up_alone(
     return left if jobs or live or fault else None
 
 
-def _stop_jobs(study: StudyRecord, settings: Settings, find_identity: FindIdentity) -> int:
+def _stop_jobs(study: StudyRecord, ledger: Ledger, settings: Settings, find_identity: FindIdentity) -> int:
     """Ask the study's jobs on its compute target to stop, and give back its nodes; returns how many jobs there were."""
     snapshot = study.identity.snapshot
     archive = settings.home / "snapshots" / f"{snapshot}.zip"
-    compute = parse_parameters({"compute": study.parameters["compute"]}).compute
+    compute = compute_of(study.target)  # the parameters may be those of a later start
     target = open_target(
         compute,
         Snapshot(snapshot, archive, study.identity.recipe),
@@ -129,6 +127,7 @@ def _stop_jobs(study: StudyRecord, settings: Settings, find_identity: FindIdenti
         jobs = target.find(study.name)
         target.cancel(jobs)  # first: they cost until they end, whatever has become of the cluster
         target.scale(study.target.get(KEPT, 0), 0)
+        note_kept_nodes(ledger, study.name, 0)  # whatever becomes of the rest, these cost no more
         return len(jobs)
     finally:
         target.close()

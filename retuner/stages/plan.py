@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from retuner.cost.plan import Plan
 from retuner.cost.planning import Sources, Told, make_plan
+from retuner.cost.spending import study_rates
 from retuner.cost.workspace import WorkspaceFacts
 from retuner.parameters import AzureMlCompute
 from retuner.search.entries import CLOCK, PLAN, RATES
@@ -28,7 +29,8 @@ def note_plan(bench: Workbench, study: Study, plan: Plan) -> None:
     """Write into the study what it is expected to take, at which prices, and since when this process works on it."""
     record = bench.ledger.study(study.name)
     worked = worked_before(record, bench.ledger.trials(study.name))
-    bench.ledger.write_stage(study.name, RATES, asdict(plan.rates))
+    rates = plan.rates.not_below(study_rates(record))
+    bench.ledger.write_stage(study.name, RATES, asdict(rates))
     bench.ledger.write_stage(study.name, CLOCK, {"since": bench.opened.isoformat(), "seconds": worked})
     if PLAN not in record.stages:
         bench.ledger.write_stage(study.name, PLAN, plan.to_dict())

@@ -65,7 +65,9 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
     first = max(1, _noted_attempt(bench, study, stem))
     try:
         seconds = seconds_left(bench, study)
-        result = run_job_to_end(target, job_of, first=first, note=note, stop=bench.stop, seconds=seconds)
+        result = run_job_to_end(
+            target, job_of, first=first, note=note, at_work=tries.is_at_work, stop=bench.stop, seconds=seconds
+        )
     except RetryableError:
         raise  # its job may be alive, and then the next try goes on with it
     except BaseException:

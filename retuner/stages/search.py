@@ -9,7 +9,7 @@ from retuner.compute.target import ComputeTarget
 from retuner.cost.limits import limits, told_rates
 from retuner.cost.spending import rounded
 from retuner.errors import UserError
-from retuner.parameters import AzureMlCompute
+from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
 from retuner.search.budget import SearchBudget
 from retuner.search.coordinator import Coordinator
@@ -18,13 +18,14 @@ from retuner.search.entries import KEPT_UP
 from retuner.search.ledger import Ledger
 from retuner.search.patience import Pace
 from retuner.search.progress import Progress
-from retuner.search.records import TrialRecord, best_trial, is_scored, now, ranked
+from retuner.search.records import StudyRecord, TrialRecord, best_trial, is_scored, now, ranked
 from retuner.stages.budget import open_purse, search_minutes
 from retuner.stages.study import Study, training_job
 from retuner.workbench import Workbench
 
 KEPT = "kept_nodes"
 """In a study's target: the nodes that it kept before the study."""
+AZURE_ML = "azure_ml"
 GIVEN_BACK = "given_back"
 """In a study's target: set once they are the only ones that it keeps, and nothing of the study is left on it."""
 
@@ -53,20 +54,40 @@ def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
     """Scale the target for the study; what will be scaled is in the ledger before. Returns the number of nodes."""
     nodes = nodes_wanted(bench.parameters)
     compute = bench.parameters.compute.model_dump(mode="json")
-    kept = min(target.kept_nodes(), _kept_before(bench.ledger.study(study.name).target, compute))
+    kept = min(target.kept_nodes(), _kept_before(bench.ledger.study(study.name), compute))
     bench.ledger.update_study(study.name, target={**compute, "nodes": nodes, KEPT: kept})
     note_kept_nodes(bench.ledger, study.name, told_rates(bench.parameters).kept_nodes)
     target.scale(kept, nodes)
     return target.nodes
 
 
-def _kept_before(left: dict[str, Any], compute: dict[str, Any]) -> int:
+def compute_of(target: dict[str, Any]) -> DaskCompute | AzureMlCompute:
+    """The parameters of the compute target that a study was scaled up on, by the ledger's entry of it."""
+    model = AzureMlCompute if target["target"] == AZURE_ML else DaskCompute
+    return model.model_validate({name: target[name] for name in model.model_fields if name in target})
+
+
+def _kept_before(study: StudyRecord, compute: dict[str, Any]) -> int:
     """What the target kept before a flow run, or an earlier try of this one, that has not given its nodes back.
 
-    It has left its own minimum behind, and the ledger alone knows the one before it.
+    It has left its own minimum behind, and the ledger alone knows the one before it. Raises UserError where it is
+    another cluster, whose nodes would be forgotten; those of Dask are gone with their process.
     """
-    same = all(left.get(field) == compute.get(field) for field in ("target", "workspace", "cluster"))
-    return int(left[KEPT]) if same and KEPT in left and not left.get(GIVEN_BACK) else ALL_WORKERS
+    left = study.target
+    if KEPT not in left or left.get(GIVEN_BACK):
+        return ALL_WORKERS
+    if _is_same(left, compute):
+        return int(left[KEPT])
+    if left["target"] == AZURE_ML:
+        raise UserError(
+            f"{study.name} has not given back its nodes of the cluster {left['cluster']} yet: wait for the flow "
+            f"clean-up, or continue it with compute.cluster = {left['cluster']}."
+        )
+    return ALL_WORKERS
+
+
+def _is_same(left: dict[str, Any], compute: dict[str, Any]) -> bool:
+    return all(left.get(field) == compute.get(field) for field in ("target", "workspace", "cluster"))
 
 
 def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
@@ -79,10 +100,11 @@ def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
         target.close()
     finally:
         left = bench.ledger.study(study.name).target
-        if KEPT in left:
+        is_scaled = KEPT in left and _is_same(left, bench.parameters.compute.model_dump(mode="json"))
+        if is_scaled:
             target.scale(left[KEPT], 0)
             note_kept_nodes(bench.ledger, study.name, 0)
-    if KEPT in left:
+    if is_scaled:
         bench.ledger.update_study(study.name, target={**left, GIVEN_BACK: True})
 
 

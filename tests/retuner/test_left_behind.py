@@ -1,18 +1,22 @@
 """What the clean-up does about studies that others work on, or that nobody can."""
 
 from contextlib import contextmanager
+from math import inf
 
 import pytest
+from fake_target import FakeTarget
 from told_study import told_study
 
+from retuner.cost.spending import kept_nodes
 from retuner.errors import UserError
+from retuner.parameters import DaskCompute
 from retuner.search.lease import is_held
 from retuner.search.ledger import Ledger
 from retuner.search.states import StudyState
 from retuner.settings import Settings, read_settings
 from retuner.stages import clean_up
 from retuner.stages.clean_up import clean_up_studies
-from retuner.stages.search import GIVEN_BACK, KEPT
+from retuner.stages.search import GIVEN_BACK, KEPT, note_kept_nodes
 
 
 @pytest.fixture
@@ -101,3 +105,22 @@ def test_somebody_who_has_just_begun_is_not_told_of(ledger, settings, cleaned, m
     monkeypatch.setattr(clean_up, "hold_lease", hold_lease)
     monkeypatch.setattr(clean_up, "is_held", lambda *_: next(held))
     assert clean(settings) == []
+
+
+class Locked(FakeTarget):
+    """One whose nodes can be given back, and whose secrets cannot be deleted."""
+
+    def close(self) -> None:
+        raise UserError("give the identity the role that deletes secrets")
+
+
+def test_nodes_that_were_given_back_cost_no_more_though_the_rest_fails(ledger, settings, monkeypatch):
+    study, target = told_study(ledger), Locked()
+    ledger.update_study(study.name, target={**DaskCompute().model_dump(mode="json"), KEPT: 1})
+    note_kept_nodes(ledger, study.name, 2)
+    monkeypatch.setattr(clean_up, "open_target", lambda *_, **__: target)
+    [left] = clean(settings)
+    assert "the role that deletes secrets" in left.fault
+    after = ledger.study(study.name)
+    assert [one.until < inf for one in kept_nodes(after)] == [True]
+    assert GIVEN_BACK not in after.target

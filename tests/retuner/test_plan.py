@@ -146,11 +146,13 @@ def test_nodes_that_are_kept_up_are_in_the_plan_with_what_they_cost_a_day(planne
     assert not any("min_nodes keeps" in line for line in plan_lines(without))
 
 
+MOVING = {**AZURE, "low_priority": True, "dedicated_cluster": "dedicated", "dedicated_after": 3}
+
+
 def test_attempts_that_may_move_to_dedicated_nodes_are_told_with_their_price(planner):
-    compute = {**AZURE, "low_priority": True, "dedicated_cluster": "dedicated", "dedicated_after": 3}
     with price_service([meter("Standard_D4_v2", "eastus2", usd, kind=kind) for usd, kind in LISTED]) as service:
         planner.settings = settings_of(planner.settings.home.parent, service.url)
-        plan, stays = planner.make(compute=compute), planner.make(compute={**compute, "dedicated_cluster": None})
+        plan, stays = planner.make(compute=MOVING), planner.make(compute={**MOVING, "dedicated_cluster": None})
     assert (plan.rates.usd_per_hour, plan.rates.moved_usd_per_hour, plan.rates.moves_after) == (0.1, 0.458, 3)
     assert stays.rates.moves_after is None
     assert plan.to_dict()["work"] == {"node_hours": 4.72, "usd": 0.47}
@@ -188,7 +190,16 @@ BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
         (
             {"max_minutes": 42},
             {"cost": None, "minutes": False, "trials": 80},
-            ["46 minutes that are expected are more than max_minutes = 42.", "leaves 1260 s", "About 80 of the 96"],
+            [
+                "46 minutes that are expected are more than max_minutes = 42.",
+                "budget.max_minutes leaves 1260 s",
+                "About 80 of the 96",
+            ],
+        ),
+        (
+            {"max_minutes": 600, "seconds_final": 600},
+            {"cost": None, "minutes": False, "trials": 96},
+            ["The final training would be cut off: budget.seconds_final allows 600 s to it. Raise it."],
         ),
     ],
 )
@@ -293,6 +304,11 @@ def test_a_flow_goes_on_without_a_price_and_says_why(planner):
         (TOLD, {"budget": {"max_cost": 1}}, "budget.max_cost = 1 USD is below one trial"),
         (replace(TOLD, region=None), {"compute": {}, "budget": {"max_cost": 1}}, "price of a node is not known"),
         (TOLD, {"budget": {"max_minutes": 2}}, "budget.max_minutes = 2 is below one trial"),
+        (
+            TOLD,
+            {"compute": MOVING, "budget": {"max_cost": 99, "price_per_hour": 0.1}},
+            "price_per_hour = 0.1 is one price",
+        ),
     ],
 )
 def test_what_cannot_be_planned_is_one_sentence(planner, told, groups, words):

@@ -13,6 +13,7 @@ from retuner.cost.spending import final_tries
 from retuner.errors import RetryableError, TrialFailed, UserError
 from retuner.search.records import TrialRecord, now
 from retuner.search.states import StudyState
+from retuner.stages.budget import worked_before
 from retuner.stages.retrain import retrain_best
 from retuner.stages.study import open_study
 from retuner_training.job import Job
@@ -85,7 +86,10 @@ def test_max_minutes_bind_the_final_training_and_leave_the_study_open(stage_benc
         retrain(bench, target)
     assert target.cancelled == target.submitted
     assert tries_of(bench) == [("a1", True)]
-    assert bench.bench.ledger.study(bench.study.name).state is StudyState.OPEN
+    record = bench.bench.ledger.study(bench.study.name)
+    assert record.state is StudyState.OPEN
+    assert final_tries(record)[0]["seconds"] == 0, "it never had a node"
+    assert worked_before(record, []) >= 60 * 3, "the next start has no minutes either"
     assert retrain(bench.with_parameters(budget={"max_minutes": 9}), Trainer(lost=(1,))).endswith("-a2")
 
 

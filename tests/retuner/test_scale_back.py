@@ -8,7 +8,7 @@ from retuner.cost.spending import kept_nodes
 from retuner.errors import RetryableError, UserError
 from retuner.search.records import now
 from retuner.stages.budget import open_purse
-from retuner.stages.search import GIVEN_BACK, scale_back, scale_up
+from retuner.stages.search import GIVEN_BACK, compute_of, scale_back, scale_up
 
 
 class Cluster(FakeTarget):
@@ -75,8 +75,7 @@ def kept_by(bench: StageBench) -> list[tuple[int, bool]]:
 
 def test_the_ledger_knows_since_when_and_until_when_nodes_were_kept_up_for_the_study(stage_bench):
     assert kept_by(stage_bench) == []
-    azure = {"target": "azure_ml", "workspace": "w", "resource_group": "g", "subscription_id": "s", "min_nodes": 2}
-    bench = stage_bench.with_parameters(compute=azure, budget={"price_per_hour": 1})
+    bench = on_cluster(stage_bench, "one")
     scale_up(bench.bench, bench.study, Cluster())
     assert kept_by(bench) == [(2, True)]
     scale_up(bench.bench, bench.study, Cluster())  # of a process that was killed, and of the one that resumes
@@ -84,6 +83,27 @@ def test_the_ledger_knows_since_when_and_until_when_nodes_were_kept_up_for_the_s
     scale_back(bench.bench, bench.study, Cluster())
     assert kept_by(bench) == [(2, False), (2, False)]
     assert open_purse(bench.bench, bench.study).rates.kept_nodes == 2
+
+
+def on_cluster(bench: StageBench, cluster: str) -> StageBench:
+    azure = {"target": "azure_ml", "workspace": "w", "resource_group": "g", "subscription_id": "s", "min_nodes": 2}
+    return bench.with_parameters(compute={**azure, "cluster": cluster}, budget={"price_per_hour": 1})
+
+
+def test_nodes_of_another_cluster_are_not_forgotten(stage_bench):
+    killed, resumed = on_cluster(stage_bench, "one"), on_cluster(stage_bench, "two")
+    scale_up(killed.bench, killed.study, Cluster())
+    target = Cluster()
+    with pytest.raises(
+        UserError, match=r"has not given back its nodes of the cluster one yet: .* compute\.cluster = one"
+    ):
+        scale_up(resumed.bench, resumed.study, target)
+    scale_back(resumed.bench, resumed.study, target)
+    assert (target.kept, is_given_back(resumed), kept_by(resumed)) == (1, False, [(2, True)])
+    assert compute_of(resumed.bench.ledger.study(resumed.study.name).target) == killed.bench.parameters.compute
+    scale_back(killed.bench, killed.study, Cluster())
+    scale_up(resumed.bench, resumed.study, target)
+    assert kept_by(resumed) == [(2, False), (2, True)]
 
 
 def test_where_no_node_is_kept_up_nothing_is_written(stage_bench):

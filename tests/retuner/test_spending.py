@@ -214,3 +214,11 @@ def test_nodes_that_were_kept_by_earlier_processes_count_and_are_not_counted_twi
     alone = Purse(keeping, None).committed().usd
     assert Purse(keeping, None, kept=[closed]).committed().usd == pytest.approx(alone + 100)
     assert Purse(keeping, None, kept=[closed, still_up]).committed().usd == pytest.approx(alone + 100 + 490, abs=1)
+
+
+def test_a_study_that_goes_on_at_another_price_is_counted_at_the_dearer_one():
+    dear, cheap = replace(MOVING, usd_per_hour=3.0), replace(MOVING, usd_per_hour=0.3, moved_usd_per_hour=None)
+    for one, other in ((dear, cheap), (cheap, dear)):
+        found = one.not_below(other)
+        assert (found.usd_per_hour, found.moved_usd_per_hour) == (3.0, MOVING.moved_usd_per_hour)
+    assert cheap.not_below(None) == cheap

@@ -118,3 +118,18 @@ def test_a_job_that_has_not_ended_in_time_is_cancelled_also_a_second_attempt(att
     with pytest.raises(UserError, match=r"budget.max_minutes is used up .* continue with: retune run --resume s"):
         Waiting(within=0.3).run(target)
     assert target.cancelled == [f"s-final-t0003-a{len(attempts) + 1}"]
+
+
+def test_a_submission_that_a_stop_cut_short_is_no_failure():
+    target, job = FakeTarget(), Waiting()
+    target.silent = 1
+    job.stop.set()
+    with pytest.raises(Interrupted, match="Stopped while s-final-t0003-a1 was submitted"):
+        job.run(target)
+
+
+def test_a_job_that_is_at_work_is_told_once_an_attempt():
+    target, seen = losing(FakeTarget(lambda _: [0.5] * 5, speed=1), {1}), []
+    job = Waiting()
+    run_job_to_end(target, job.job_of, first=1, note=seen.append, at_work=lambda: seen.append("at work"), stop=job.stop)
+    assert seen == [1, 2, "at work"]
