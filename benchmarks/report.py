@@ -96,6 +96,7 @@ DECISIONS = """## What was measured on the way
 | [work-shared-between-trials](decisions/work-shared-between-trials.md) | a faq_ranker trial before and after |
 | [reference-trees](decisions/reference-trees.md) | a faq_reference trial beside the yardstick, and its settings |
 | [threads-per-trial](decisions/threads-per-trial.md) | one trial with all threads, or one with each |
+| [memory-of-workers](decisions/memory-of-workers.md) | a search whose workers give memory back, or keep it |
 | [one-commit-a-look](decisions/one-commit-a-look.md) | where the wall of trials that return at once went |
 | [overhead-of-a-trial](decisions/overhead-of-a-trial.md) | what of it is left, and what it cannot fall below |
 """

@@ -273,6 +273,16 @@ def test_ctrl_c_does_not_reach_embedded_workers(open_target, snapshot, dataset):
     assert wait(target, job).state is JobState.COMPLETED
 
 
+def test_embedded_workers_keep_what_a_training_has_freed(open_target, snapshot, dataset):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    job = toy_job(dataset)
+    target.submit(job)
+    wait(target, job)
+    worker = psutil.Process(int(Path(job.parameters["record"]).read_text()))
+    assert worker.environ().items() >= dask_cluster.MEMORY.items()
+
+
 def test_embedded_processes_talk_to_holders_of_their_certificate_alone(open_target, snapshot, dataset):
     target = open_target(snapshot)
     target.scale(0, 1)
