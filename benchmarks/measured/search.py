@@ -115,4 +115,5 @@ def _settled(found: dict[str, Any], api: str, runs: Collection[str]) -> dict[str
     """With the wall from the first task to the moment when the server has written the ends of all of them."""
     if not wait_until_settled(api, runs):
         raise RuntimeError(f"The server at {api} did not write all of its task runs in time.")
-    return {**found, "settled": time.monotonic() - found.pop("first")}
+    first = found.pop("first")
+    return {**found, "settled": time.monotonic() - first}

@@ -9,7 +9,7 @@ from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute, Budget, DaskCompute, Parameters
-from retuner.parameters.nodes import nodes_wanted
+from retuner.parameters.nodes import nodes_kept
 
 STARTUP_SECONDS = 300.0
 """From a job that waits to a node of Azure ML that works on it: an assumption, which `retune plan` lets you change."""
@@ -23,6 +23,8 @@ class Limits:
 
     trial: float
     final: float
+    is_final_halved: bool = False
+    """Whether `max_minutes` leaves less to the final training than `seconds_final` allows."""
     search: float | None = None
     """From the beginning of the retune; then no trial is started and live ones are stopped."""
 
@@ -44,7 +46,8 @@ def limits(budget: Budget) -> Limits:
             f"budget.max_minutes = {budget.max_minutes:g} is below one trial: {final / 60:.2g} minutes are kept for "
             f"the final training and {SPARE_SECONDS / 60:g} for stopping, which leaves none. Set it to {least} or more."
         )
-    return Limits(trial=min(budget.seconds_per_trial, search), final=final, search=search)
+    is_halved = final < budget.seconds_final
+    return Limits(trial=min(budget.seconds_per_trial, search), final=final, is_final_halved=is_halved, search=search)
 
 
 def rates(parameters: Parameters, price: Price | None, *, startup_seconds: float | None = None) -> Rates:
@@ -66,7 +69,7 @@ def rates(parameters: Parameters, price: Price | None, *, startup_seconds: float
         final_seconds=bound.final + START_ALLOWANCE,
         moves_after=compute.moves_after,
         moved_usd_per_hour=None if price is None else price.dedicated,
-        kept_nodes=min(compute.min_nodes, nodes_wanted(parameters)),
+        kept_nodes=nodes_kept(parameters),
     )
 
 

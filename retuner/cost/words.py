@@ -90,8 +90,7 @@ def _budget(plan: Plan) -> list[str]:
         lines.append(f"The {minutes} minutes that are {expected} are {within} max_minutes = {plan.max_minutes:g}.")
     if not plan.is_final_in_time:
         left = _short(plan.limits.final)
-        is_half = plan.max_minutes is not None and plan.limits.final >= 30 * plan.max_minutes
-        name = "max_minutes leaves" if is_half else "seconds_final allows"
+        name = "max_minutes leaves" if plan.limits.is_final_halved else "seconds_final allows"
         lines.append(f"The final training would be cut off: budget.{name} {left} s to it. Raise it.")
     if fits.trials < plan.trials:
         lines.append(

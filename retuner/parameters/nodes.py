@@ -14,6 +14,12 @@ def nodes_wanted(parameters: Parameters) -> int:
     return min(_most_nodes(parameters.compute), search.trials, search.parallel or ALL_WORKERS)
 
 
+def nodes_kept(parameters: Parameters) -> int:
+    """Nodes that are kept up while the study lasts, whether they have work or not; on Dask nobody pays for them."""
+    compute = parameters.compute
+    return min(compute.min_nodes, nodes_wanted(parameters)) if isinstance(compute, AzureMlCompute) else 0
+
+
 def _most_nodes(compute: DaskCompute | AzureMlCompute) -> int:
     if isinstance(compute, AzureMlCompute):
         return compute.max_nodes

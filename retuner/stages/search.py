@@ -6,11 +6,11 @@ from typing import Any
 from retuner.compute import check_target, open_target
 from retuner.compute.azure_ml_requests import signed_seconds
 from retuner.compute.target import ComputeTarget
-from retuner.cost.limits import limits, told_rates
+from retuner.cost.limits import limits
 from retuner.cost.spending import rounded
 from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute, DaskCompute
-from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
+from retuner.parameters.nodes import ALL_WORKERS, nodes_kept, nodes_wanted
 from retuner.search.budget import SearchBudget
 from retuner.search.coordinator import Coordinator
 from retuner.search.draws import planned_trials
@@ -56,7 +56,7 @@ def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
     compute = bench.parameters.compute.model_dump(mode="json")
     kept = min(target.kept_nodes(), _kept_before(bench.ledger.study(study.name), compute))
     bench.ledger.update_study(study.name, target={**compute, "nodes": nodes, KEPT: kept})
-    note_kept_nodes(bench.ledger, study.name, told_rates(bench.parameters).kept_nodes)
+    note_kept_nodes(bench.ledger, study.name, nodes_kept(bench.parameters))
     target.scale(kept, nodes)
     return target.nodes
 
