@@ -45,8 +45,9 @@ def save_model(
     write_whole(file, lambda part: joblib.dump(saved, part, compress=COMPRESSION))
 
 
-def load_model(file: Path, sha256: str | None = None) -> SavedModel:
+def load_model(file: str | Path, sha256: str | None = None) -> SavedModel:
     """Read a model file back. Raises InvalidInput where it is missing, altered, or of another scikit-learn."""
+    file = Path(file)
     if not file.is_file():
         raise InvalidInput(f"There is no model file {file}: name the model.joblib of a finished training.")
     if sha256 is not None and (found := sha256_of(file)) != sha256:

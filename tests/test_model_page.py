@@ -79,7 +79,6 @@ def test_the_code_of_the_page_runs_in_another_program(home, tmp_path):
     said = run("".join([load, faq, "faq = probabilities\n", ask, table, CHECKS]), tmp_path)
     assert str(home) in said  # the code came with the version
     first, _ = sorted(home.glob(f"artifacts/**/data/{MODEL}"), key=lambda file: file.stat().st_mtime_ns)
-    place = f"import sys, pathlib\nimport pandas as pd\nfile = pathlib.Path({str(first)!r})\n"
-    place += "sys.path.insert(0, str(file.parents[1] / 'code'))\n"
+    place = f"import sys\nimport pandas as pd\nsys.path.insert(0, {str(first.parents[1] / 'code')!r})\n"
     customers = table[table.index("customers =") : table.index("probabilities")]
-    run("".join([place, customers, alone, CHECK_FILE]), tmp_path)
+    run("".join([place, customers, alone.replace("FOLDER/data/model.joblib", str(first)), CHECK_FILE]), tmp_path)

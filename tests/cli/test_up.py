@@ -146,7 +146,6 @@ def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_contin
     wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
     os.kill(lease_holder(station), signal.SIGKILL)
     killed = time.monotonic()
-    trained = station.retune.trainings()
     left = station.retune.status()[0]
     assert station.wait_for(run)["state_type"] == "CRASHED"
     assert "retry it in the UI" in webhook.wait_for("retuner: retune-FAQ_ranker is Crashed")
@@ -161,6 +160,7 @@ def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_contin
         webhook.wait_for("retuner: clean-up is CleanedUp", words)
     study = station.retune.status()[0]
     assert (study["study"], study["state"], study["trials"]["running"]) == (left["study"], "open", 0)
+    trained = station.retune.trainings()  # not earlier: what was on its way to a worker may still begin
     retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}  # as the UI's button
     station.call("POST", f"flow_runs/{run}/set_state", retry)
     station.wait_for(run, {"RUNNING"})

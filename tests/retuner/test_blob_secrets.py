@@ -11,7 +11,6 @@ from azurite import IdentityToken
 from blob_stores import container, file, open_with, store
 
 from retuner.errors import RetryableError, UserError
-from retuner.logs import HIDDEN
 from retuner.parameters import BlobStorage
 from retuner.storage import blob as blob_module
 from retuner.storage.blob import BlobStore, open_blob_store
@@ -121,7 +120,7 @@ class TestSecrets:
             store.get("none", tmp_path / "copy")
         assert any("urllib3" in record.name for record in caplog.records)  # those that would tell whole addresses
         said = caplog.text + "".join(str(vars(record)) for record in caplog.records)
-        assert HIDDEN in said
+        assert "sig=" in said  # hidden by us, or before that by MLflow where it is imported
         assert not any(secret in said for secret in self.signatures(pair.upload_sas, pair.read_sas))
 
     @pytest.mark.parametrize("fault", ["refused", "unreachable"])
