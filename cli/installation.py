@@ -14,7 +14,6 @@ from cli.deployments import FILE, Deployment, read_deployments
 from retuner.errors import RetryableError, UserError
 from retuner.parameters import Parameters
 from retuner.settings import CHECKOUT
-from tasks.blocks import register_block_types
 from tasks.notification_blocks import load_block
 
 WORK_POOL = "retuner"
@@ -28,6 +27,8 @@ def install() -> list[str]:
 
     Raises UserError where prefect.yaml or a block that it names cannot be used; then nothing has been changed.
     """
+    from tasks.blocks import register_block_types
+
     deployments = read_deployments()
     automations = wanted_automations(_read(AUTOMATIONS), deployments)
     _prefect("work-pool", "create", WORK_POOL, "--type", "process", "--overwrite")

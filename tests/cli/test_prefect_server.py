@@ -189,3 +189,12 @@ def test_a_server_that_the_own_profile_names_is_not_used_without_a_word(tmp_path
     ):
         pytest.fail("it took the other program for a Prefect server")
     assert "profile team names a server, which is not used: set PREFECT_API_URL" in capsys.readouterr().err
+
+
+def test_no_command_has_prefect_imported_before_it_has_a_server():
+    """It reads its settings when it is imported: without a server's address it would start one of its own."""
+    modules = [f"cli.{file.stem}" for file in (CHECKOUT / "cli").glob("[!_]*.py")]
+    code = "import importlib, sys; [*map(importlib.import_module, sys.argv[1:])]; print('prefect' in sys.modules)"
+    command = [sys.executable, "-c", code, *modules]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "False\n"

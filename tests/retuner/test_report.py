@@ -5,10 +5,10 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import asdict, replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from report_page import Page
 from told_study import COMPLETED, FAILED, IDENTITY, PRUNED, SPACE, told_study, told_trial, told_trials
 
 from retuner.cost.prices import Price, given_price
@@ -29,50 +29,7 @@ from retuner.stages.report import store_report
 from retuner.storage.folder import FolderStore
 from retuner_training.recipe import BUILT_IN, load_recipe
 
-VOID = {"meta", "link", "br", "hr", "img", "wbr", "input"}
-IMPLIED = {"td": {"td", "tr", "tbody"}, "tr": {"tr", "tbody"}}
-"""Elements whose end tag may be left out before these begin or end."""
 STATISTICS = {"questions": 230, "duplicates": {"train": 3137, "test": 466}, "faulty": {}}
-
-
-class Page(HTMLParser):
-    """The text of each section and every attribute; open elements are counted."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.tags: Counter[str] = Counter()
-        self._open: list[str] = []
-        self.feed(page)
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        self._imply(tag)
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def _imply(self, tag):
-        while self._open and tag in IMPLIED.get(self._open[-1], ()):
-            self._open.pop()
-
-    def handle_endtag(self, tag):
-        if tag != self._open[-1]:
-            self._imply(tag)
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 @pytest.fixture
