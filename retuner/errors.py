@@ -6,6 +6,7 @@
         ├── UserError      a person must change something, and the message says what
         │   └── UnusableVersion   one model version cannot be had; the registry and all others can
         ├── TrialFailed    the training code raised
+        ├── OutOfTime      a job had not ended when its time was over
         └── Interrupted    the flow run was asked to stop; its study can be resumed
 
 Foreign errors are translated into this tree in the module that wraps the library, nowhere else.
@@ -35,6 +36,10 @@ class UnusableVersion(UserError):
 
 class TrialFailed(FatalError):
     """The training code raised; the message holds its class and its words."""
+
+
+class OutOfTime(FatalError):
+    """A job had not ended when its time was over."""
 
 
 class Interrupted(FatalError):

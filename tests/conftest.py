@@ -8,6 +8,7 @@ from browser import page
 from postgres import postgres_server
 from retune_command import Retune
 from station import Station
+from webhook import BLOCK, Webhook
 
 from cli.prefect_server import prefect_server
 from retuner.settings import read_settings
@@ -42,3 +43,14 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         yield station
     finally:
         station.down()
+
+
+@pytest.fixture(scope="module")
+def webhook(station: Station, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+    """Where the station's deployments send what they tell, from now on."""
+    own = {"PREFECT_API_URL": station.api, "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+    hook = Webhook({**station.retune.environment, **own})
+    station.write_deployments(blocks=[BLOCK])
+    station.up()
+    yield hook
+    hook.close()

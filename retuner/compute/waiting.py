@@ -7,21 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from retuner.compute.target import ComputeTarget, JobState, JobStatus
-from retuner.errors import Interrupted, RetryableError, TrialFailed, UserError
+from retuner.errors import Interrupted, OutOfTime, RetryableError, TrialFailed
 from retuner.logs import redact
 from retuner_training.job import Job, JobResult
 
 POLL_SECONDS = 0.2
 MAX_ATTEMPTS = 3
 SHOWN_LINES = 10
-
-
-def out_of_minutes(study: str) -> UserError:
-    """The error where the minutes of a retune are over before its final training has ended. It can be continued."""
-    return UserError(
-        f"budget.max_minutes is used up before the final training of {study} has ended: raise it, and continue with: "
-        f"retune run --resume {study}"
-    )
 
 
 def run_job_to_end(
@@ -42,7 +34,7 @@ def run_job_to_end(
     cancelled, be it at work or waiting for a node.
 
     Raises TrialFailed where the training code raised or ran out of time, RetryableError where MAX_ATTEMPTS were lost,
-    Interrupted where `stop` was set, UserError where the seconds were over.
+    Interrupted where `stop` was set, OutOfTime where the seconds were over.
     """
     deadline = time.monotonic() + seconds
     for attempt in range(first, first + MAX_ATTEMPTS):
@@ -91,7 +83,7 @@ def _wait(
             return status
         if time.monotonic() >= deadline:
             target.cancel([name])
-            raise out_of_minutes(job.study)
+            raise OutOfTime(f"The job {name} has not ended in time.")
         if stop.wait(POLL_SECONDS):
             target.cancel([name])
             raise Interrupted(f"Stopped while {name} was running; continue with: retune run --resume")

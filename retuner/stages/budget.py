@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from retuner.compute.azure_ml_requests import attempt_of
-from retuner.compute.waiting import out_of_minutes
 from retuner.cost.limits import limits, told_rates
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates, final_tries, kept_nodes, study_bill, study_rates
@@ -39,6 +38,14 @@ def search_minutes(bench: Workbench, study: Study) -> float | None:
     """Minutes that `max_minutes` leaves to the search from now on; None where it is not set."""
     whole = limits(bench.parameters.budget).search
     return None if whole is None else max(0.0, whole - _worked(bench, study)) / 60
+
+
+def out_of_minutes(study: str) -> UserError:
+    """The error where the minutes of a retune are over before its final training has ended. It can be continued."""
+    return UserError(
+        f"budget.max_minutes is used up before the final training of {study} has ended: raise it, and continue with: "
+        f"retune run --resume {study}"
+    )
 
 
 def final_seconds(bench: Workbench, study: Study) -> float:

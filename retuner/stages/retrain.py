@@ -6,11 +6,11 @@ from typing import Any
 
 from retuner.compute.target import ComputeTarget
 from retuner.compute.waiting import run_job_to_end
-from retuner.errors import RetryableError, TrialFailed
+from retuner.errors import OutOfTime, RetryableError, TrialFailed
 from retuner.search.entries import ATTEMPT, FINAL
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState
-from retuner.stages.budget import FinalTries, final_seconds, seconds_left
+from retuner.stages.budget import FinalTries, final_seconds, out_of_minutes, seconds_left
 from retuner.stages.study import Study, training_job
 from retuner.storage.names import job_folder
 from retuner.workbench import Workbench
@@ -68,6 +68,9 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
         result = run_job_to_end(
             target, job_of, first=first, note=note, at_work=tries.is_at_work, stop=bench.stop, seconds=seconds
         )
+    except OutOfTime:
+        tries.end()
+        raise out_of_minutes(study.name) from None
     except RetryableError:
         raise  # its job may be alive, and then the next try goes on with it
     except BaseException:

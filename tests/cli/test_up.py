@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 import pytest
 from station import Station, marked
-from webhook import BLOCK, Webhook
+from webhook import BLOCK
 
 TOLD_SECONDS = 10
 """Within so many seconds a failure is told."""
@@ -18,16 +18,6 @@ TOLD_OF_KILL_SECONDS = 180
 """The same, after a kill -9."""
 STOP_SECONDS = 15
 """Within so many seconds of a cancellation jobs are stopped and the ledger is closed."""
-
-
-@pytest.fixture(scope="module")
-def webhook(station: Station, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    own = {"PREFECT_API_URL": station.api, "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
-    hook = Webhook({**station.retune.environment, **own})
-    station.write_deployments(blocks=[BLOCK])
-    station.up()
-    yield hook
-    hook.close()
 
 
 def lasting(station: Station) -> dict[int, list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from station import Station, marked
+from webhook import BLOCK, Webhook
 from what_holds import completed, wait_until
 
 
@@ -74,9 +75,9 @@ def test_prefects_locked_database_holds_a_flow_run_up_and_that_is_all(station: S
 
 
 @pytest.fixture
-def without_clean_up(station: Station) -> Iterator[None]:
+def without_clean_up(station: Station, webhook: Webhook) -> Iterator[None]:
     """It would be the first to see what is gone."""
-    station.write_deployments(crons={"every-15-minutes": "0 0 1 1 *"})
+    station.write_deployments(crons={"every-15-minutes": "0 0 1 1 *"}, blocks=[BLOCK])
     station.up()
     yield
     station.write_deployments()
@@ -85,7 +86,7 @@ def without_clean_up(station: Station) -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("without_clean_up")
-def test_a_flow_run_killed_together_with_its_worker_ends_crashed_within_three_minutes(station: Station):
+def test_a_flow_run_killed_together_with_its_worker_ends_crashed_within_three_minutes(station, webhook):
     before = len(station.retune.status())
     run = start_and_wait(station, trials=100, seed=24)
     worker_of(station).kill()
@@ -93,6 +94,7 @@ def test_a_flow_run_killed_together_with_its_worker_ends_crashed_within_three_mi
     ended = station.wait_for(run, seconds=180)
     assert ended["state_type"] == "CRASHED"
     assert "No heartbeat" in ended["state"]["message"]
+    webhook.wait_for("retuner: retune-FAQ_ranker is Crashed", seconds=30)
     following = station.trigger("retune/local", search={"trials": 2, "seed": 24})  # its slot is free again
     assert station.wait_for(following)["state_type"] == "COMPLETED"
     assert len(station.retune.status()) == 1 + before

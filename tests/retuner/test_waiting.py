@@ -9,7 +9,7 @@ from fake_target import FakeTarget
 from retuner.compute import waiting
 from retuner.compute.target import JobState, JobStatus
 from retuner.compute.waiting import run_job_to_end
-from retuner.errors import Interrupted, RetryableError, TrialFailed, UserError
+from retuner.errors import Interrupted, OutOfTime, RetryableError, TrialFailed
 from retuner_training.job import Job
 
 
@@ -115,7 +115,7 @@ def test_a_stop_cancels_the_job():
 @pytest.mark.parametrize("attempts", [set(), {1}])
 def test_a_job_that_has_not_ended_in_time_is_cancelled_also_a_second_attempt(attempts):
     target = losing(FakeTarget(lambda _: [0.5] * 10**6), attempts)
-    with pytest.raises(UserError, match=r"budget.max_minutes is used up .* continue with: retune run --resume s"):
+    with pytest.raises(OutOfTime):
         Waiting(within=0.3).run(target)
     assert target.cancelled == [f"s-final-t0003-a{len(attempts) + 1}"]
 
