@@ -7,7 +7,7 @@ from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -108,9 +108,18 @@ def _add_flag(parser: Any, path: str, info: FieldInfo) -> None:
         flag_of(path),
         dest=f"parameter:{path}",
         type=str if _is_text(info.annotation) else _parse,
-        metavar=path.rpartition(".")[2].split("_")[-1].upper(),
+        metavar=_placeholder(path, info.annotation),
         help=help_text.strip(),
     )
+
+
+def _placeholder(path: str, annotation: Any) -> str:
+    """The values where there are few, else the last word of the field."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    if bool in members:
+        return "{true,false}"
+    values = [str(value) for member in members if get_origin(member) is Literal for value in get_args(member)]
+    return f"{{{','.join(values)}}}" if values else path.rpartition(".")[2].split("_")[-1].upper()
 
 
 def _is_text(annotation: Any) -> bool:
@@ -126,7 +135,9 @@ def _parse(text: str) -> Any:
     """JSON scalars and objects where the text is one, the text itself elsewhere."""
     try:
         return json.loads(text)
-    except ValueError:
+    except ValueError as error:
+        if text.lstrip().startswith(("{", "[")):
+            raise argparse.ArgumentTypeError(f"{text} is not valid JSON: {error}") from None
         return text
 
 

@@ -99,4 +99,4 @@ def _print(plan: Plan) -> None:
     console = Console()
     console.print(table)
     for line in plan_lines(plan):
-        console.print(f"- {line}", markup=False, highlight=False)
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=not console.is_terminal)

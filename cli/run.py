@@ -43,7 +43,7 @@ def _study_to_resume(options: argparse.Namespace, settings: Settings) -> tuple[s
 
     with Ledger(settings.ledger_url) as ledger:
         if options.resume:
-            study = ledger.study(options.resume)
+            study = ledger.unfinished_study(options.resume)
         else:
             unfinished = [one.study for one in ledger.studies() if one.study.state is StudyState.OPEN]
             if not unfinished:

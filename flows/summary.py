@@ -9,6 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from retuner.cost.words import PARTS
 from retuner.data.dataset import Dataset
 from retuner.registry.registry import ModelVersion
 from retuner.search.records import TrialRecord, shown
@@ -52,13 +53,15 @@ class Summary:
 
     document: dict[str, Any]
     """JSON object: what `retune run --json` prints."""
+    verdict: str
+    """Whether the model was promoted, and why."""
     markdown: str
 
     @property
     def state(self) -> Any:
-        """The end of the flow run: the document, with the reason for the message where the budget ended the search."""
-        reason = self.document["ended_early"]
-        return self.document if reason is None else Completed(message=reason, data=self.document)
+        """The end of the flow run: the document, and the decision for its message, with why the search ended early."""
+        words = filter(None, (self.document["ended_early"], f"The model is {self.verdict}"))
+        return Completed(message=" ".join(words), data=self.document)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def summarise(
         "cost": costs.document,
         "seconds": seconds,
     }
-    return Summary(document, _markdown(document))
+    return Summary(document, evaluation.verdict, _markdown(document, evaluation.verdict))
 
 
 def nothing_changed(dataset: Dataset, study: str) -> Any:
@@ -111,13 +114,13 @@ def nothing_changed(dataset: Dataset, study: str) -> Any:
     return Completed(name="Unchanged", message=decision, data=document)
 
 
-def _markdown(document: dict[str, Any]) -> str:
+def _markdown(document: dict[str, Any], verdict: str) -> str:
     errors = document["standard_errors"]
     trials = document["trials"]
     lines = [
         f"# {document['study']}",
         "",
-        document["decision"],
+        f"The model is {verdict}",
         "",
         *([document["ended_early"], ""] if document["ended_early"] else []),
         "| on the test set | value | standard error |",
@@ -141,7 +144,9 @@ def _markdown(document: dict[str, Any]) -> str:
 
 def _address(uri: str | None) -> str:
     """The model version: a link where its registry has a page for it."""
-    return f"<{uri}>" if uri and uri.startswith("https://") else f"`{uri or 'not registered'}`"
+    if uri is None:
+        return "not registered"
+    return f"<{uri}>" if uri.startswith("https://") else f"`{uri}`"
 
 
 def _cost_lines(cost: dict[str, Any]) -> list[str]:
@@ -150,7 +155,7 @@ def _cost_lines(cost: dict[str, Any]) -> list[str]:
     head = "node hours" if unit == "node_hours" else "USD"
     plan, actual = cost["plan"], cost["actual"]
     planned = "planned at most" if cost["plan_is_bound"] else "planned"
-    rows = [f"| {part} | {_figure(plan[part], unit)} | {_figure(actual[part], unit)} |" for part in actual]
+    rows = [f"| {PARTS[part]} | {_figure(plan[part], unit)} | {_figure(actual[part], unit)} |" for part in actual]
     return [f"| {head} | {planned} | actual |", "| --- | --- | --- |", *rows, ""]
 
 

@@ -150,12 +150,11 @@ def _decide_alone(own: Estimate, problem: str | None, *, objective: Objective, g
     if objective.direction == "maximize":
         enough, wanted = own.mean >= limit, f"at least {limit:g}"
     else:
-        enough, wanted = limit == 0 or own.mean <= limit, f"at most {limit:g}" if limit else "any value"
+        enough, wanted = limit == 0 or own.mean <= limit, f"at most {limit:g}"
     start = "There is no champion yet" if problem is None else f"The champion could not be scored ({problem})"
     link = "and" if enough else "but"
-    reason = (
-        f"{start}, {link} the new model's {objective.metric} is {own}, where {wanted} is asked for (gate.min_gain)."
-    )
+    asked = f", where {wanted} is asked for (gate.min_gain)" if limit or not enough else ""
+    reason = f"{start}, {link} the new model's {objective.metric} is {own}{asked}."
     return Decision(promote=enough, reason=reason, objective=objective, gate=gate, challenger=own)
 
 

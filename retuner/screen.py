@@ -29,6 +29,7 @@ _STATES = {
     TrialState.FAILED: "red",
 }
 _ALWAYS = (TrialState.RUNNING, TrialState.COMPLETED, TrialState.PRUNED, TrialState.FAILED)
+_AT_WORK = (TrialState.SUBMITTED, TrialState.RUNNING)
 _STYLES = {Phase.FINISHED: "bold green", Phase.FAILED: "bold red", Phase.INTERRUPTED: "bold yellow"}
 
 
@@ -75,7 +76,8 @@ def _trials(view: StudyView) -> Text:
     for state, style in _STATES.items():
         count = view.progress.states.get(state, 0)
         if count or state in _ALWAYS:
-            words.append(f"   {state} {count}", style if count else "dim")
+            name = "cut off" if count and state in _AT_WORK and view.phase is Phase.INTERRUPTED else state.value
+            words.append(f"   {name} {count}", style if count else "dim")
     return words
 
 

@@ -163,13 +163,15 @@ def write_summary(study: str, markdown: str) -> None:
 
 def link_report(study: str, location: str) -> None:
     """Where the report lies. Browsers follow no link from a server to a file, so that the path is told as well."""
-    address = location if "://" in location else Path(location).as_uri()
+    is_file = "://" not in location
+    address = Path(location).as_uri() if is_file else location
+    how = f"; a browser opens no file from here: paste its path there, or: `retune report {study}`" if is_file else ""
     with _optional("link to the report"):
         create_link_artifact(
             link=address,
             link_text=f"Report of {study}",
             key=_key("report", study),
-            description=f"The report of {study}, one HTML file: `{location}`",
+            description=f"The report of {study}, one HTML file: `{location}`{how}",
         )
 
 

@@ -58,7 +58,7 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
     if trial is None:
         return Completed(name="NotNeeded", message="The budget of the search was over before this trial.")
     state = _task_state(trial)
-    if trial.attempts:  # one that never began is no event
+    if trial.attempts and not coordinator.is_told(trial):  # one that never began is no event
         last = trial.attempts[-1]
         level = logging.WARNING if trial.state is TrialState.FAILED else logging.INFO
         about = {"trial": trial.number, "attempt": len(trial.attempts), "state": trial.state.value}
@@ -126,7 +126,10 @@ def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
 
 
 def _task_state(trial: TrialRecord) -> Any:
-    steps = f" after {trial.reports[-1][0]} steps" if trial.reports else ""
+    steps = ""
+    if trial.reports:
+        last = trial.reports[-1][0]
+        steps = f" after {last} step" + ("" if last == 1 else "s")
     if trial.state is TrialState.COMPLETED:
         return Completed(message=f"{trial.value:.4f}{steps}")
     if trial.state is TrialState.PRUNED:

@@ -3,8 +3,10 @@
 import importlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from retuner.errors import RetryableError, UserError
@@ -37,7 +39,20 @@ def in_time(call: Callable[[], Answer], seconds: float) -> Answer:
     except TimeoutError:
         if outcome.done():
             raise
+        _unlock_discovery()
         raise RetryableError(f"Azure ML did not answer within {seconds:g} s.") from None
+
+
+def _unlock_discovery() -> None:
+    """Let the SDK look up its services' addresses again.
+
+    It does so without a time limit while it holds a lock of the process: where no answer came, all later calls would
+    wait for ever. Should the lock be that of another call, no more than the SDK's file of addresses is read anew.
+    """
+    discovery = sys.modules.get("azureml._base_sdk_common.service_discovery")
+    if discovery is not None:
+        with suppress(RuntimeError):  # nobody holds it
+            discovery.CachedServiceDiscovery._cache_file_writing_lock.release()
 
 
 def import_sdk() -> None:

@@ -152,7 +152,8 @@ class DaskCluster:
 
     def _check_versions(self, new: list[Worker]) -> list[str]:
         """Take in the workers that have the snapshot and our versions; sentences about those that do not."""
-        own = tuple(requirement.name for requirement in self._snapshot.requirements)
+        needed = () if self._archive is None else self._snapshot.requirements  # who has none starts no job
+        own = tuple(requirement.name for requirement in needed)
         theirs = self.ask(self._code.describe_worker, (*LIBRARIES, *own), self._snapshot.hash, workers=new)
         faults = []
         for worker in new:

@@ -113,6 +113,12 @@ class Plan:
         return max(0, waves) * self.trials_at_once
 
     @property
+    def vcpus_needed(self) -> int | None:
+        """Of the nodes that work at the same time, be it because they are kept up."""
+        nodes = max(self.trials_at_once, self.rates.kept_nodes)
+        return self.vcpus_per_node and self.vcpus_per_node * nodes
+
+    @property
     def bound(self) -> float:
         """Node seconds that are used at most from the moment on at which all of our side is dead.
 
@@ -139,7 +145,7 @@ class Plan:
             "priorities": self._priorities(),
             "min_nodes_1": self._min_nodes_1(),
             "if_our_side_dies": {"node_hours": rounded(self.bound / 3600), "usd": self._usd_of_bound()},
-            "vcpus": {"needed": self.vcpus_per_node and self.vcpus_per_node * self.nodes, "quota": self._quota()},
+            "vcpus": {"needed": self.vcpus_needed, "quota": self._quota()},
             "kept_nodes": {"nodes": self.rates.kept_nodes, "usd_a_day": self._usd(self.rates.kept_nodes * 24 * 3600)},
             "moved": {"after": self.rates.moves_after, "usd_per_hour": self.rates.moved_usd_per_hour},
             "budget": {"max_cost": self.max_cost, "max_minutes": self.max_minutes, "fits": asdict(self.fits)},

@@ -151,7 +151,7 @@ def _bound(plan: Plan) -> str:
 
 
 def _vcpus(plan: Plan) -> list[str]:
-    needed = plan.vcpus_per_node and plan.vcpus_per_node * plan.nodes
+    needed = plan.vcpus_needed
     if needed is None:
         return []
     if plan.quota is None:

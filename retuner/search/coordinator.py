@@ -89,6 +89,7 @@ class Coordinator:
         self._flights: dict[str, _Flight] = {}
         self._unwritten: dict[int, TrialRecord] = {}
         self._unposted: list[TrialRecord] = []
+        self._told: set[int] = set()
         self._adopted = False
         self._orphans: list[str] = []
         """Jobs that may be alive, and for which nobody waits: yet to be stopped."""
@@ -103,6 +104,10 @@ class Coordinator:
         A cancelled trial is returned as such. Raises FatalError where the search broke off.
         """
         return self._board.wait(slot)
+
+    def is_told(self, trial: TrialRecord) -> bool:
+        """Whether the trial had ended before, and an earlier process said so."""
+        return trial.number in self._told
 
     def abandon(self, error: BaseException) -> None:
         """Release all who wait where `run` will not be called."""
@@ -182,7 +187,9 @@ class Coordinator:
                 lost = f"The ledger has lost trial {self._asked} of {self._name}"
                 raise UserError(f"{lost}: restore it from a backup, or start anew with another --seed.")
             self._asked += 1
-            if not trial.state.is_finished() and trial.attempts and trial.attempts[-1].reason == "pruned":
+            if trial.state.is_finished():
+                self._told.add(trial.number)
+            elif trial.attempts and trial.attempts[-1].reason == "pruned":
                 # decided, and its job told or alive still: then it is stopped as an orphan
                 trial = self._budget.account(stopped(trial))
                 self._unwritten[trial.number] = trial

@@ -113,12 +113,17 @@ class Ledger:
         self._write(STUDIES, [_study_row(study)])
         return study
 
-    def _to_resume(self, name: str, *, identity: StudyIdentity, model_name: str) -> StudyRecord:
+    def unfinished_study(self, name: str) -> StudyRecord:
+        """The study. Raises UserError where there is none of that name, or it has ended."""
         study = self.study(name)
-        if study.model_name != model_name:
-            raise UserError(f"The study {study.name} belongs to the model {study.model_name}, not to {model_name}.")
         if study.state is not StudyState.OPEN:
             raise UserError(f"The study {study.name} is {study.state} and cannot be resumed: start without --resume.")
+        return study
+
+    def _to_resume(self, name: str, *, identity: StudyIdentity, model_name: str) -> StudyRecord:
+        study = self.unfinished_study(name)
+        if study.model_name != model_name:
+            raise UserError(f"The study {study.name} belongs to the model {study.model_name}, not to {model_name}.")
         different = study.identity.differences(identity)
         if different:
             raise UserError(

@@ -65,6 +65,11 @@ class Evaluation:
     mistakes: list[dict[str, Any]] = field(default_factory=list)
     """Examples of the test set that the challenger got wrong."""
 
+    @property
+    def verdict(self) -> str:
+        """The decision and its reason in one sentence."""
+        return f"{'promoted' if self.promote else 'not promoted'}: {self.reason}"
+
 
 def evaluate_challenger(bench: Workbench, study: Study, job: str) -> Evaluation:
     """Score the final `job`'s model and the champion, and decide. A comparison that still holds is not made again."""

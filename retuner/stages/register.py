@@ -16,7 +16,7 @@ def register_winner(bench: Workbench, study: Study, evaluation: Evaluation) -> M
         version = bench.registry.register(name, evaluation.folder, _metadata(bench, study, evaluation), evaluation.job)
         bench.registry.set_champion(name, version.version)
         bench.ledger.write_stage(study.name, MODEL, {"version": version.version, "uri": version.uri})
-    bench.ledger.update_study(study.name, state=StudyState.FINISHED, message=evaluation.reason)
+    bench.ledger.update_study(study.name, state=StudyState.FINISHED, message=evaluation.verdict)
     return version
 
 

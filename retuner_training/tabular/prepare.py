@@ -72,6 +72,8 @@ def _read_options(options: Mapping[str, Any]) -> Options:
 def _check_columns(names: Sequence[str], file: Path, target: str) -> None:
     if target not in names:
         known = ", ".join(names)
+        if len(names) == 1 and (found := [mark for mark in ";\t|" if mark in names[0]]):
+            raise InvalidInput(f"{file} has one column, '{known}': separate columns by commas, not by {found[0]!r}.")
         raise InvalidInput(f"{file} has no column '{target}' for the target: set target_column to one of {known}.")
     if len(names) == 1:
         raise InvalidInput(f"{file} has no column but the target: there is nothing to learn from.")

@@ -37,6 +37,21 @@ def test_space_overrides_are_json():
     assert parse_parameters(values).search.space == {"trees": {"low": 5, "high": 9}}
 
 
+def test_json_that_is_none_is_refused_as_such(capsys):
+    with pytest.raises(SystemExit):
+        parse("--space", '{"trees": ')
+    assert '--space: {"trees":  is not valid JSON: Expecting value' in capsys.readouterr().err
+
+
+def test_help_names_the_values_of_a_flag_that_takes_few(capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["run", "--help"])
+    told = capsys.readouterr().out
+    assert "--sampler {tpe,random,grid,qmc}" in told
+    assert "--low-priority {true,false}" in told
+    assert "--trials TRIALS" in told
+
+
 def test_every_parameter_has_exactly_one_flag():
     run = next(action.choices["run"] for action in build_parser()._subparsers._group_actions if action.choices)
     flags = [action.dest.removeprefix("parameter:") for action in run._actions if action.dest.startswith("parameter:")]

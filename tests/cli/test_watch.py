@@ -39,6 +39,13 @@ def study(ledger):
     return study
 
 
+def test_a_trial_that_was_at_work_when_its_process_died_is_cut_off(retune, ledger, study):
+    ledger.write_trials(study.name, just_now([told_trial(5, RUNNING)]))
+    shown = retune("watch").stdout
+    assert "cut off 1" in shown
+    assert "running" not in shown
+
+
 def test_without_a_terminal_the_view_is_printed_once(retune, study):
     done = retune("watch")
     assert (done.returncode, done.stderr) == (0, "")

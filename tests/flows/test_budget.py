@@ -50,7 +50,11 @@ def test_max_minutes_ends_a_search_on_dask(retune, api):
     reason = document["ended_early"]
     assert reason.startswith("The search ended early, at budget.max_minutes = 1.5: ")
     state = flow_state(api, document)
-    assert (state["type"], state["name"], state["message"]) == ("COMPLETED", "Completed", reason)
+    assert (state["type"], state["name"], state["message"]) == (
+        "COMPLETED",
+        "Completed",
+        f"{reason} The model is promoted: {document['decision']}",
+    )
     assert stages_of(retune, document)["search"]["ended_by"] == "minutes"
     cost = document["cost"]
     assert cost["usd_per_hour"] is None
@@ -86,7 +90,11 @@ def test_max_cost_ends_a_search_on_azure_ml(azure, api):
     reason = document["ended_early"]
     assert reason.startswith(f"The search ended early, at budget.max_cost = {max_cost:g}: ")
     state = flow_state(api, document)
-    assert (state["type"], state["name"], state["message"]) == ("COMPLETED", "Completed", reason)
+    assert (state["type"], state["name"], state["message"]) == (
+        "COMPLETED",
+        "Completed",
+        f"{reason} The model is promoted: {document['decision']}",
+    )
     # never more than one: two at their longest are more than the budget
     assert azure.emulator.inspect(lambda service: service.clusters["retuner"].most_running) == 1
     actual = document["cost"]["actual"]

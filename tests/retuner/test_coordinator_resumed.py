@@ -32,7 +32,10 @@ def test_after_a_kill_finished_results_are_collected_and_only_the_rest_is_traine
     # the results of the second wave are in storage, and the dead process never learned of them
     assert bench.states().count("running") == 2
     following = FakeTarget(nodes=2, storage=dict(target.storage))
-    progress = bench.run(following, stopping="asha")
+    ended = {trial.number for trial in bench.trials() if trial.state.is_finished()}
+    coordinator = bench.coordinator(following, stopping="asha")
+    progress = coordinator.run()
+    assert {trial.number for trial in bench.trials() if coordinator.is_told(trial)} == ended
     assert progress.counters["asked"] == 6
     assert progress.counters["running"] == 0
     assert set(following.trained).isdisjoint(target.storage)

@@ -109,6 +109,20 @@ def test_a_failed_result_is_trained_again_by_another_target(open_target, snapsho
         assert len(Path(job.parameters["record"]).read_text().splitlines()) == 2
 
 
+def test_a_host_without_the_archive_finds_the_jobs_and_stops_them(open_target, snapshot, dataset, address, elsewhere):
+    """Clean-up after another host that is gone."""
+    with worker(address, elsewhere):
+        target = open_target(snapshot, address)
+        target.scale(0, 1)
+        job = toy_job(dataset, steps=10_000, delay=0.02)
+        target.submit(job)
+        wait(target, job, has_reported)
+        other = open_target(replace(snapshot, path=snapshot.path.with_name("none.zip")), address)
+        assert list(other.find("s")) == [job.name]
+        other.cancel([job.name])
+        assert wait(target, job).state is JobState.STOPPED
+
+
 def test_jobs_run_again_after_the_scheduler_was_started_anew(open_target, snapshot, dataset, elsewhere):
     with scheduler(elsewhere) as address, worker(address, elsewhere) as process:
         target = open_target(snapshot, address)

@@ -179,6 +179,7 @@ def test_a_first_model_must_reach_the_minimum(value: float, promoted: bool) -> N
 def test_a_first_model_of_which_less_is_better_must_not_exceed_the_minimum(limit: float, promoted: bool) -> None:
     decision = decide(scores([0.3] * 3, metric="loss"), None, objective=LOSS, gate=Gate(min_gain=limit))
     assert decision.promote is promoted
+    assert ("is asked for" in decision.reason) is bool(limit)
 
 
 def test_a_champion_that_cannot_be_scored_stays_unless_told_otherwise() -> None:

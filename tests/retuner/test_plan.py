@@ -129,6 +129,7 @@ def test_max_cost_tells_how_many_trials_may_run_at_once(planner):
     plan = planner.plan(budget=limits)
     # one trial or the final training at its longest is 0.57 USD on a node of its own
     assert plan["trials_at_once"] == 3
+    assert plan["vcpus"]["needed"] == 3 * 8
     assert plan["if_our_side_dies"]["usd"] < 2.5
     assert "max_cost = 2.5 USD lets 3 trials run at once." in plan_lines(planner.make(budget=limits))
 

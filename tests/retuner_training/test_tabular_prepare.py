@@ -114,7 +114,7 @@ BAD_FILES = [
         ROWS.replace("churned", "left"),
         "no column 'churned' for the target: .* to one of age, plan, left",
     ),
-    (ROWS.replace(",", ";"), "set target_column to one of age;plan;churned"),
+    (ROWS.replace(",", ";"), "one column, 'age;plan;churned': separate columns by commas, not by ';'"),
     (ROWS.replace("plan", "age"), "more than one column 'age'"),
     (ROWS.replace("plan", " "), "column 2 has no name"),
     (ROWS.replace("\n5,p2,yes", "\n5,p2,yes,1"), "line 7 has 4 columns where the header has 3"),
