@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from cli import arguments
+from cli.credentials import azure_ml_identity
 from cli.output import say, show
 from retuner.cost.plan import Plan
 from retuner.cost.planning import Sources, Told, make_plan
@@ -70,18 +71,23 @@ def _sources(parameters: Parameters, recipe: "Recipe", settings: Settings, known
         say("No earlier study tells how long a trial takes: one probe trial runs here ...")
         return probe_trial(parameters, recipe, settings)
 
-    return Sources(recipe=lambda: recipe, ledger=ledger, probe=probe, workspace=_ask_workspace(parameters.compute))
+    workspace = _ask_workspace(parameters.compute, settings)
+    return Sources(recipe=lambda: recipe, ledger=ledger, probe=probe, workspace=workspace)
 
 
-def _ask_workspace(compute: DaskCompute | AzureMlCompute) -> "WorkspaceFacts | None":
-    """What the workspace says, where the parameters name one; a block's workspace is known to Prefect alone."""
+def _ask_workspace(compute: DaskCompute | AzureMlCompute, settings: Settings) -> "WorkspaceFacts | None":
+    """What the workspace says, where the parameters or their block name one."""
     if not isinstance(compute, AzureMlCompute):
         return None
+    from retuner.azure_ml.identity import name_compute
+
+    identity = azure_ml_identity(compute, settings)
+    compute = name_compute(compute, identity)
     if not (compute.subscription_id and compute.resource_group and compute.workspace):
         return None
     from retuner.cost.workspace import ask_workspace
 
-    return ask_workspace(compute, None)
+    return ask_workspace(compute, identity)
 
 
 def _print(plan: Plan) -> None:

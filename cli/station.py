@@ -33,7 +33,7 @@ LOOK_SECONDS = 2.0
 """Between two looks at the server and the worker."""
 RESTART_SECONDS = 5.0
 """Before a worker that ended is started again."""
-LEAVE_SECONDS = 25.0
+LEAVE_SECONDS = 60.0
 """For flow runs to stop their trials and say so, once they were asked to."""
 
 

@@ -68,11 +68,11 @@ def open_workbench(
     """
     recipe = find_recipe(parameters.recipe)
     _check_reach(parameters)
-    minutes = parameters.budget.max_minutes
-    until = None if minutes is None else datetime.now(UTC) + timedelta(minutes=minutes)
     with ExitStack() as opened:
         patience = 60 * parameters.start.lease_wait_minutes
         opened.enter_context(hold_lease(parameters.model_name, settings, wait_seconds=patience, stop=stop))
+        minutes = parameters.budget.max_minutes
+        until = None if minutes is None else datetime.now(UTC) + timedelta(minutes=minutes)
         yield Workbench(
             parameters=parameters,
             settings=settings,

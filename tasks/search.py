@@ -21,9 +21,11 @@ from retuner.search.records import TrialRecord, in_words
 from retuner.search.states import TrialState
 from retuner.stages import search as stages
 from retuner.stages import study as study_stage
+from retuner.stages.clean_up import clean_up_others
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 from tasks.artifacts import LeaderboardArtifact, ProgressArtifact, write_link
+from tasks.blocks import load_azure_ml_identity
 from tasks.stage import stage, tell_harmless_failure
 
 logger = logging.getLogger("retuner.tasks")
@@ -40,6 +42,10 @@ def open_study(bench: Workbench, dataset: Dataset, resume: str | None) -> Study:
     """Continue an unfinished study of the same identity, or open the next."""
     study = study_stage.open_study(bench, dataset, resume=resume)
     name_study(study.name)
+    for left in clean_up_others(
+        study.name, bench.parameters.model_name, bench.ledger, bench.settings, load_azure_ml_identity
+    ):
+        logger.warning("%s", left.line)
     if earlier := sum(trial.state.is_finished() for trial in bench.ledger.trials(study.name)):
         logger.info("%s goes on: %d of its trials have ended before", study.name, earlier)
     return study

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from missing import lacking
 
 HOW_TO_GET_IT = "PostgreSQL is not installed: apt-get install postgresql"
 
@@ -18,7 +19,7 @@ def postgres_server() -> Iterator[Callable[[], str]]:
     """A running server: call it for the SQLAlchemy URL of a new, empty database."""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip(HOW_TO_GET_IT)
+        lacking(HOW_TO_GET_IT)
     folder = Path(tempfile.mkdtemp(prefix="pg-"))  # a socket's path may have 107 characters at most
     _run(["chown", "postgres", str(folder)]) if os.geteuid() == 0 else None
     data = folder / "data"

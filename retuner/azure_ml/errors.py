@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from retuner.errors import RetryableError, UserError
@@ -81,9 +84,12 @@ def retry_after(error: Exception) -> float:
     for one in _chain(error):
         headers = getattr(getattr(one, "response", None), "headers", None) or {}
         told = str(headers.get("Retry-After") or "")
-        found = _RETRY_AFTER.search(_text(one))
-        if told.replace(".", "", 1).isdigit() or found:
-            return float(told or (found[1] if found else 0))
+        if told.replace(".", "", 1).isdigit():
+            return float(told)
+        with suppress(ValueError, TypeError):  # the other form of the header is a date
+            return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+        if found := _RETRY_AFTER.search(_text(one)):
+            return float(found[1])
     return 0.0
 
 

@@ -34,7 +34,7 @@ from retuner.compute.azure_ml_secrets import StudySecrets
 from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.snapshot import Snapshot
 from retuner.compute.target import TAIL_LINES, JobState, JobStatus
-from retuner.errors import Interrupted, RetryableError
+from retuner.errors import Interrupted, RetryableError, RetunerError
 from retuner.parameters import AzureMlCompute
 from retuner_training.job import Job, JobResult
 from retuner_training.transfer import READ_SAS, UPLOAD_SAS, fetch_result
@@ -153,14 +153,24 @@ class AzureMlTarget:
         return sorted(name for name, run in runs.items() if name != study and not is_finished(run.status))
 
     def cancel(self, names: Iterable[str]) -> None:
-        """Cancel the runs. A node is stopped hard: what it reported stays, a result is not written."""
+        """Cancel the runs. A node is stopped hard: what it reported stays, a result is not written.
+
+        One that cannot be cancelled does not keep the others from it; the first such error is raised in the end.
+        """
+        faults: list[RetunerError] = []
         for name in names:
             known = self._jobs.get(name)
             if known is not None and (known.is_finished or known.cancelled):
                 continue
-            self._service.cancel(study_of(name) if known is None else known.job.study, name)
+            try:
+                self._service.cancel(study_of(name) if known is None else known.job.study, name)
+            except RetunerError as error:
+                faults.append(error)
+                continue
             if known is not None:
                 known.cancelled = True
+        if faults:
+            raise faults[0]
 
     def log_tail(self, name: str) -> str:
         """The last lines of the run's log."""
@@ -179,10 +189,12 @@ class AzureMlTarget:
 
     def close(self) -> None:
         """Cancel this process's jobs, end the parent runs and delete the studies' secrets. Can be called again."""
-        self.cancel([name for name, known in self._jobs.items() if not known.is_finished])
-        for study in sorted(self._studies):
-            self._service.close_study(study)
-            self._secrets.clear(study)
+        try:
+            self.cancel([name for name, known in self._jobs.items() if not known.is_finished])
+        finally:
+            for study in sorted(self._studies):
+                self._service.close_study(study)
+                self._secrets.clear(study)
 
     def _cores_of_size(self) -> int:
         size = find_size_if_seen(Region(self._service.workspace), self._parameters)

@@ -210,7 +210,7 @@ class AzureMlService:
                 if status_of(error) != 404:
                     raise
 
-        self._ask(f"The job {name} cannot be cancelled", stop)
+        self._read(f"The job {name} cannot be cancelled", stop)
 
     def log(self, study: str, name: str) -> str:
         """What the run has written so far."""

@@ -23,5 +23,6 @@ def nodes_kept(parameters: Parameters) -> int:
 def _most_nodes(compute: DaskCompute | AzureMlCompute) -> int:
     if isinstance(compute, AzureMlCompute):
         return compute.max_nodes
-    here = len(os.sched_getaffinity(0)) if compute.address is None else ALL_WORKERS
+    cores = len(os.sched_getaffinity(0)) // compute.threads
+    here = max(1, cores) if compute.address is None else ALL_WORKERS
     return compute.nodes or here

@@ -61,10 +61,27 @@ def clean_up_studies(settings: Settings, find_identity: FindIdentity) -> list[Le
     return [one for one in found if one is not None]
 
 
+def clean_up_others(
+    study: str, model_name: str, ledger: Ledger, settings: Settings, find_identity: FindIdentity
+) -> list[LeftBehind]:
+    """What other studies of the model have not given back; the caller holds its lease, and works on `study`.
+
+    While it does, no clean-up looks at them: it cannot tell which study of the model is the one that is worked on.
+    """
+    others = [one.study for one in ledger.studies(model_name) if one.study.name != study]
+    left = [one for one in others if not _has_given_back(one)]
+    found = [_clean_up_alone(one, ledger, settings, find_identity) for one in left]
+    return [one for one in found if one is not None]
+
+
+def _has_given_back(study: StudyRecord) -> bool:
+    return KEPT not in study.target or bool(study.target.get(GIVEN_BACK, False))
+
+
 def _is_clean(study: StudyRecord) -> bool:
     """Whether it has given all back; an open one must have been cleaned up too, and nobody have worked on it since."""
     if study.state is not StudyState.OPEN:
-        return KEPT not in study.target or study.target.get(GIVEN_BACK, False)
+        return _has_given_back(study)
     done = study.stages.get(CLEANED)
     return done is not None and study.updated - datetime.fromisoformat(done["at"]) < _SAME_WRITE
 
@@ -124,10 +141,12 @@ def _stop_jobs(study: StudyRecord, ledger: Ledger, settings: Settings, find_iden
         identity=find_identity(compute),
     )
     try:
-        jobs = target.find(study.name)
-        target.cancel(jobs)  # first: they cost until they end, whatever has become of the cluster
-        target.scale(study.target.get(KEPT, 0), 0)
-        note_kept_nodes(ledger, study.name, 0)  # whatever becomes of the rest, these cost no more
+        try:
+            jobs = target.find(study.name)
+            target.cancel(jobs)  # first: they cost until they end, whatever has become of the cluster
+        finally:
+            target.scale(study.target.get(KEPT, 0), 0)
+            note_kept_nodes(ledger, study.name, 0)  # whatever becomes of the rest, these cost no more
         return len(jobs)
     finally:
         target.close()

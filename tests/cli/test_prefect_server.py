@@ -14,7 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from retune_command import Retune
+from retune_command import Retune, ask_api
+from station import free_port, marked
 
 from cli.prefect_server import prefect_server
 from retuner.errors import UserError
@@ -198,3 +199,17 @@ def test_no_command_has_prefect_imported_before_it_has_a_server():
     command = [sys.executable, "-c", code, *modules]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == "False\n"
+
+
+def test_retune_ui_shows_the_database_that_flow_runs_write_to_and_leaves_no_process(tmp_path):
+    retune = Retune(tmp_path)
+    done = retune(*retune.search("--json", trials=1))
+    assert done.returncode == 0, done.stderr
+    process = retune.start("ui", "--json", "--port", str(free_port()))
+    url = json.loads(process.stdout.readline())["url"]
+    flow_run = ask_api(f"{url}/api", f"flow_runs/{json.loads(done.stdout)['flow_run']}")
+    assert flow_run["state_type"] == "COMPLETED"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert marked(retune.home) == []

@@ -13,7 +13,7 @@ from azure_ml_emulator.client import until
 from azure_retune import AzureRetune, emulated
 from azure_roles import BUILT_IN
 from azure_study import play
-from retune_command import ask_api
+from retune_command import FIXED, ask_api
 
 NODES, TRIALS = 16, 96
 DATA_SCIENTIST = BUILT_IN["AzureML Data Scientist"]
@@ -111,6 +111,24 @@ def test_a_stop_cancels_the_runs_and_gives_the_nodes_back_within_a_minute(start)
     assert "retune run --resume" in err
     assert_given_back(retune)
     assert [study["state"] for study in retune.status()] == ["open"]
+
+
+def test_the_next_start_gives_back_what_another_study_of_its_model_left(start):
+    """Clean-up looks at no study of a model that is worked on."""
+    retune = start(4.0)
+    process = retune.start(*retune.azure(trials=4, nodes=2))
+    until(lambda: len(jobs(retune)) == 2, seconds=240)
+    process.kill()
+    process.communicate()
+    assert retune.emulator.inspect(lambda service: service.clusters["retuner"].minimum) == 1
+
+    search = {"trials": 1, "sampler": "random", "stopping": "none", "space": FIXED, "seed": 7}
+    done = retune(*retune.azure(trials=1, nodes=2, search=search))
+    assert done.returncode == 0, done.stderr
+    left, new = sorted(retune.status(), key=lambda study: study["updated"])
+    assert f"{left['study']}: 2 trials without a process" in done.stderr
+    assert (left["state"], new["state"]) == ("open", "finished")
+    assert_given_back(retune)
 
 
 def test_a_study_that_was_stopped_is_resumed_by_the_next_start(start):

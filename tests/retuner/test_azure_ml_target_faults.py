@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import wait as wait_for_all
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +46,21 @@ def test_a_preempted_run_is_lost(target, emulator, new_job):
     assert status.state is JobState.LOST
     assert "preempted" in status.message
     assert status.reports == ((1, 0.25), (2, 0.5))
+
+
+def test_a_run_that_cannot_be_cancelled_keeps_no_other_from_it(target, emulator, new_job):
+    first = new_job(seconds=60.0)
+    second = replace(first, name=f"{first.study}-t0002-a1")
+    for job in (first, second):
+        target.submit(job)
+        wait(target, job, is_running)
+    emulator.faults.add(FaultRule("*", f"{first.name}(/cancel)?$", FaultKind.FORBIDDEN, times=100))
+    with pytest.raises(UserError, match=f"{first.name} cannot be cancelled"):
+        target.cancel([first.name, second.name])
+    until(lambda: emulator.run(second.name).status == "Canceled")
+    emulator.faults.clear()
+    target.cancel([first.name])
+    until(lambda: emulator.run(first.name).status == "Canceled")
 
 
 def test_a_run_that_nobody_knows_any_more_is_lost(target, emulator, new_job, monkeypatch):

@@ -1,11 +1,13 @@
 """What the clean-up does about studies that others work on, or that nobody can."""
 
+from collections.abc import Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 
 import pytest
 from fake_target import FakeTarget
-from told_study import told_study
+from told_study import IDENTITY, told_study
 
 from retuner.cost.spending import kept_nodes
 from retuner.errors import UserError
@@ -15,7 +17,7 @@ from retuner.search.ledger import Ledger
 from retuner.search.states import StudyState
 from retuner.settings import Settings, read_settings
 from retuner.stages import clean_up
-from retuner.stages.clean_up import clean_up_studies
+from retuner.stages.clean_up import clean_up_others, clean_up_studies
 from retuner.stages.search import GIVEN_BACK, KEPT, note_kept_nodes
 
 
@@ -93,6 +95,17 @@ def test_a_lease_that_cannot_even_be_looked_at_keeps_no_other_study_from_being_c
     assert cleaned == [other.name]
 
 
+def test_who_works_on_a_model_cleans_up_its_other_studies(ledger, settings, cleaned):
+    """While its lease is held, nobody else does."""
+    names = [told_study(ledger, identity=replace(IDENTITY, seed=seed)).name for seed in range(4)]
+    own, left, given_back, _ = names
+    for name in names[:3]:
+        ledger.update_study(name, target={KEPT: 1, GIVEN_BACK: name == given_back})
+    assert clean_up_others(own, "FAQ_ranker", ledger, settings, lambda _: None) == []
+    assert cleaned == [left]
+    assert ledger.study(left).target[GIVEN_BACK] is True
+
+
 def test_somebody_who_has_just_begun_is_not_told_of(ledger, settings, cleaned, monkeypatch):
     told_study(ledger)
 
@@ -114,8 +127,19 @@ class Locked(FakeTarget):
         raise UserError("give the identity the role that deletes secrets")
 
 
-def test_nodes_that_were_given_back_cost_no_more_though_the_rest_fails(ledger, settings, monkeypatch):
-    study, target = told_study(ledger), Locked()
+class Deaf(FakeTarget):
+    """One whose jobs cannot be stopped."""
+
+    def find(self, study: str) -> list[str]:
+        return [f"{study}-t0000-a1"]
+
+    def cancel(self, names: Iterable[str]) -> None:
+        raise UserError("give the identity the role that deletes secrets, and cancels")
+
+
+@pytest.mark.parametrize("target", [Locked(), Deaf()], ids=["locked", "deaf"])
+def test_nodes_that_were_given_back_cost_no_more_though_the_rest_fails(ledger, settings, monkeypatch, target):
+    study = told_study(ledger)
     ledger.update_study(study.name, target={**DaskCompute().model_dump(mode="json"), KEPT: 1})
     note_kept_nodes(ledger, study.name, 2)
     monkeypatch.setattr(clean_up, "open_target", lambda *_, **__: target)
