@@ -19,6 +19,7 @@ TRIALS = 9
 def test_a_person_starts_a_retune_in_the_ui_and_reads_its_leaderboard(station: Station, page: Page, tmp_path: Path):
     pictures = Path(os.environ.get("RETUNER_PICTURES") or tmp_path)
     ui = f"http://127.0.0.1:{station.port}"
+    station.up()  # another file's tests may have taken it down
     deployment = station.deployment("retune/local")["id"]
     before = {run["id"] for run in flow_runs(station, deployment)}
 

@@ -120,7 +120,8 @@ def test_a_host_without_the_archive_finds_the_jobs_and_stops_them(open_target, s
         other = open_target(replace(snapshot, path=snapshot.path.with_name("none.zip")), address)
         assert list(other.find("s")) == [job.name]
         other.cancel([job.name])
-        assert wait(target, job).state is JobState.STOPPED
+        # its own process may see the end of the training first, or that its key is gone
+        assert wait(target, job).state in (JobState.STOPPED, JobState.LOST)
 
 
 def test_jobs_run_again_after_the_scheduler_was_started_anew(open_target, snapshot, dataset, elsewhere):
