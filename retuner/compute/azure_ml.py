@@ -166,9 +166,9 @@ class AzureMlTarget:
                 self._service.cancel(study_of(name) if known is None else known.job.study, name)
             except RetunerError as error:
                 faults.append(error)
-                continue
-            if known is not None:
-                known.cancelled = True
+            else:
+                if known is not None:
+                    known.cancelled = True
         if faults:
             raise faults[0]
 

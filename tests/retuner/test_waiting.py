@@ -115,7 +115,7 @@ def test_a_stop_cancels_the_job():
 @pytest.mark.parametrize("attempts", [set(), {1}])
 def test_a_job_that_has_not_ended_in_time_is_cancelled_also_a_second_attempt(attempts):
     target = losing(FakeTarget(lambda _: [0.5] * 10**6), attempts)
-    with pytest.raises(OutOfTime):
+    with pytest.raises(OutOfTime, match=rf"The job s-final-t0003-a{len(attempts) + 1} has not ended in time"):
         Waiting(within=0.3).run(target)
     assert target.cancelled == [f"s-final-t0003-a{len(attempts) + 1}"]
 
