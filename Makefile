@@ -8,10 +8,10 @@ BIN := .venv/bin
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
 
-.PHONY: help install run run-azure-offline test faults lint check bench lock up down ui clean
+.PHONY: help install run run-azure-offline test faults lint check bench bench-main-job lock up down ui clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 install: .venv/installed  ## set up .venv alone
 
@@ -52,8 +52,11 @@ lint: install  ## lint, format, types and the import rule
 
 check: lint test  ## everything that must hold before a commit
 
-bench: .venv-bench/installed  ## measure speed and memory; writes docs/benchmarks.md
+bench: .venv-bench/installed  ## measure speed and memory beside peers, in half an hour; writes into docs/benchmarks.md
 	@.venv-bench/bin/python -m benchmarks
+
+bench-main-job: .venv-bench/installed  ## measure make run and a retune of the data; writes into docs/benchmarks.md
+	@.venv-bench/bin/python -m benchmarks --table main-job
 
 # The locked packages and the peers, apart from .venv, which stays as it is locked.
 .venv-bench/installed: .venv/installed benchmarks/peers.txt

@@ -40,7 +40,7 @@ class Scale:
     busy_trials: int = 96
     instant_trials: int = 1000
     few_and_many: tuple[int, int] = (200, 2000)
-    curves: int = 48
+    curves: int = 32
     drawn: int = 24
     """Trials per seed, out of the curves."""
     tuned_trials: int = 24

@@ -1,19 +1,29 @@
-"""The rows of the table: what is compared with what, and which goal it must reach."""
+"""The rows of the tables: what is compared with what, and which goal it must reach."""
 
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.result import Result
-from benchmarks.rows import answers, cost, one_machine, orchestration, search, stopping
+from benchmarks.rows import answers, cost, main_job, orchestration, search, stopping
 
 Row = Callable[[Bench], Result]
 
-_MODULES = (cost, search, orchestration, stopping, answers, one_machine)
-ROWS: dict[str, Row] = {row.__name__.replace("_", "-"): row for module in _MODULES for row in module.ROWS}
-"""Every row by its name, in the order of the table."""
+
+def _named(*modules: Any) -> dict[str, Row]:
+    return {row.__name__.replace("_", "-"): row for module in modules for row in module.ROWS}
+
+
+TABLES = {
+    "ratios": _named(cost, search, orchestration, stopping, answers),
+    "main-job": _named(main_job),
+}
+"""The tables of the page, each measured whole in one run; those of the main job are absolute, and take minutes more."""
+ROWS = {name: row for table in TABLES.values() for name, row in table.items()}
+
+_NEEDS = stopping.NEEDS | cost.NEEDS | answers.NEEDS
 
 
 def needs(rows: list[Row]) -> list[Callable[[Bench], Any]]:
     """What the rows need that is counted in CPU seconds, the longest first."""
-    return list(dict.fromkeys(need for row in rows for need in (cost.NEEDS | stopping.NEEDS).get(row, ())))
+    return list(dict.fromkeys(need for row, needed in _NEEDS.items() if row in rows for need in needed))

@@ -8,12 +8,12 @@ from importlib.util import find_spec
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import PAGE, main
 from benchmarks.bench import TINY, Bench, Failure, Measured
 from benchmarks.measured.stopping import replay
-from benchmarks.report import write_page
+from benchmarks.report import has_block, table_block, write_block
 from benchmarks.result import Goal, Result
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, TABLES
 
 GOALS = {
     "reference-cpu": ">= 5",
@@ -119,19 +119,29 @@ def values(number: int) -> dict:
     return {"trees": 900, "ngrams": 1, "match": 2 + number, "min_child_samples": 5, "weighted": True}
 
 
-def test_the_page_names_what_is_met_missed_and_not_measured(tmp_path, here):
+def test_the_page_names_what_is_met_missed_and_not_measured():
     outcomes = {
         "fast": Result("a ratio", [3.0, 5.0, 4.0], goal=Goal(">=", 4)),
         "slow": Result("another", [3.0], goal=Goal("<", 2), beside="6 s against 2 s"),
         "broken": "Ray is not there.",
     }
-    page = tmp_path / "page.md"
-    write_page(page, outcomes, here, conditions="a machine", minutes=2)
-    text = page.read_text()
+    text = table_block(outcomes, source="sample", conditions="a machine", minutes=2)
     assert "| fast | a ratio | 4 times | >= 4 | met | 3 - 5 | 3 |  |" in text
     assert "| slow | another | 3 times | < 2 | missed | one run | 1 | 6 s against 2 s |" in text
     assert "| broken | Ray is not there. |" in text
     assert "the synthetic sample" in text
+
+
+def test_a_table_takes_the_place_of_its_last_figures_and_leaves_the_words(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text())
+    assert all(has_block(page, name) for name in TABLES)
+    write_block(page, "main-job", "figures of May")
+    once = page.read_text()
+    write_block(page, "main-job", "figures of June")
+    assert page.read_text() == once.replace("figures of May", "figures of June")
+    assert once.splitlines()[0] == PAGE.read_text().splitlines()[0]
+    assert once.count("<!-- ratios -->") == 1
 
 
 @pytest.mark.parametrize(
@@ -140,6 +150,7 @@ def test_the_page_names_what_is_met_missed_and_not_measured(tmp_path, here):
         (["nothing"], "There is no row 'nothing'"),
         (["answer", "--runs", "0"], "--runs is 0"),
         (["answer", "--data", "/nowhere"], "There is no data in /nowhere"),
+        (["--data", "sample", "--page", "/nowhere.md"], "/nowhere.md has no place for the table 'ratios'"),
     ],
 )
 def test_wrong_usage_is_told_in_one_sentence(arguments, sentence, capsys):
