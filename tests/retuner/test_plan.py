@@ -293,9 +293,18 @@ def test_where_nothing_tells_the_plan_is_a_bound_and_says_so(planner):
     assert plan.usage.work == 4 * 90
     assert plan_lines(plan)[0].startswith("4 trials on 2 nodes: at most ")
     total = plan.to_dict()["total"]
-    assert beside_plan({"node_hours": 0.01, "usd": None}, total, is_bound=True).startswith(
-        "0.01 node hours, planned at most "
-    )
+    spent = beside_plan({"node_hours": 0.01, "usd": None}, total, is_bound=True, origin=None)
+    assert spent == f"0.01 node hours, planned at most {total['node_hours']:g} (estimates)"
+
+
+def test_what_was_spent_says_of_which_day_its_price_is(planner):
+    plan = planner.make()
+    total = plan.to_dict()["total"]
+    words = beside_plan({"node_hours": 2.0, "usd": 0.92}, total, is_bound=False, origin=plan.rates.origin)
+    assert words == "0.92 USD, planned 6.62 (estimates at the list price of 2026-06-18)"
+    given = planner.make(budget={"price_per_hour": 2})
+    assert given.rates.origin == f"price given on {now().date()}"
+    assert f"A node costs 2 USD an hour ({given.rates.origin})." in plan_lines(given)
 
 
 def test_the_quota_of_a_workspace_is_beside_what_is_needed(planner):
