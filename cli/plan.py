@@ -4,7 +4,8 @@ import argparse
 import json
 import math
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from cli import arguments
 from cli.credentials import azure_ml_identity
@@ -17,8 +18,9 @@ from retuner.parameters.values import parse_parameters
 from retuner.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from retuner.cost.estimates import Estimate
+    from retuner.cost.estimates import Durations
     from retuner.cost.workspace import WorkspaceFacts
+    from retuner.search.ledger import Ledger
     from retuner_training.recipe import Recipe
 
 ABOVE_ZERO = ("nodes", "trial_seconds", "retrain_seconds")
@@ -32,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
     recipe = _find_recipe(parameters.recipe)
     with ExitStack() as opened:
         sources = _sources(parameters, recipe, settings, known, opened)
-        plan = make_plan(parameters, settings, sources, known, needs_price=True)
+        plan = make_plan(parameters, settings, sources, known, is_strict=True)
     if options.json:
         show(json.dumps(plan.to_dict()))
     else:
@@ -60,19 +62,27 @@ def _find_recipe(name: str) -> "Recipe":
 
 
 def _sources(parameters: Parameters, recipe: "Recipe", settings: Settings, known: Told, opened: ExitStack) -> Sources:
-    def ledger() -> Any:
+    @cache
+    def ledger() -> "Ledger":
         from retuner.search.ledger import Ledger
 
         return opened.enter_context(Ledger(settings.ledger_url))
 
-    def probe() -> "Estimate":
-        from retuner.cost.probe import probe_trial
+    def probe() -> "Durations":
+        from retuner.cost.probe import probed
+        from retuner.data.dataset import make_dataset
 
         say("No earlier study tells how long a trial takes: one probe trial runs here ...")
-        return probe_trial(parameters, recipe, settings)
+        raw = settings.scratch / "probe" / "raw"
+        dataset = make_dataset(parameters.data, recipe, raw=raw, home=settings.home)
+        try:
+            return probed(parameters, recipe, dataset, ledger(), check_stop=lambda: None)
+        except UserError as error:
+            raise UserError(f"{error} Mend that, or give --trial-seconds.") from None
 
     workspace = _ask_workspace(parameters.compute, settings)
-    return Sources(recipe=lambda: recipe, ledger=ledger, probe=probe, workspace=workspace)
+    wanted = probe if parameters.budget.probe else None
+    return Sources(recipe=lambda: recipe, ledger=ledger, probe=wanted, workspace=workspace)
 
 
 def _ask_workspace(compute: DaskCompute | AzureMlCompute, settings: Settings) -> "WorkspaceFacts | None":

@@ -90,6 +90,8 @@ def _lines(document: dict[str, Any]) -> str:
     test = ", ".join(f"{name} {value:.3f} ± {errors[name]:.3f}" for name, value in document["test"].items())
     seconds = ", ".join(f"{stage} {value:.0f}" for stage, value in document["seconds"].items())
     parameters = in_words(best["params"])
+    about = {"is_bound": cost["plan_is_bound"], "origin": cost["price"]}
+    spent = beside_plan(cost["actual"]["total"], cost["plan"]["total"], **about)
     return "\n".join(
         [
             f"study     {document['study']} on {document['dataset']}",
@@ -101,7 +103,7 @@ def _lines(document: dict[str, Any]) -> str:
             f"decision  {'promoted' if model['champion'] else 'not promoted'}: {document['decision']}",
             f"report    {document['report'] or 'none was made'}",
             *([f"ended     {document['ended_early']}"] if document["ended_early"] else []),
-            f"cost      {beside_plan(cost['actual']['total'], cost['plan']['total'], is_bound=cost['plan_is_bound'])}",
+            f"cost      {spent}",
             f"seconds   {seconds}",
         ]
     )

@@ -141,7 +141,8 @@ def open_bench(given: Parameters, settings: Settings, stop: Event) -> AbstractCo
 def run_stages(bench: Workbench, resume: str | None) -> Any:
     """All stages of one retune."""
     clock = Stopwatch()
-    plan = plan_retune(bench)
+    with clock.measure("plan"):
+        plan = plan_retune(bench)
     with clock.measure("prepare"):
         check_compute(bench)
         dataset = prepare_dataset(bench)

@@ -9,7 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from retuner.cost.words import PARTS
+from retuner.cost.words import PARTS, estimates
 from retuner.data.dataset import Dataset
 from retuner.registry.registry import ModelVersion
 from retuner.search.records import TrialRecord, shown
@@ -156,7 +156,8 @@ def _cost_lines(cost: dict[str, Any]) -> list[str]:
     plan, actual = cost["plan"], cost["actual"]
     planned = "planned at most" if cost["plan_is_bound"] else "planned"
     rows = [f"| {PARTS[part]} | {_figure(plan[part], unit)} | {_figure(actual[part], unit)} |" for part in actual]
-    return [f"| {head} | {planned} | actual |", "| --- | --- | --- |", *rows, ""]
+    note = f"What it cost: {estimates(cost['price'])}."
+    return [f"| {head} | {planned} | actual |", "| --- | --- | --- |", *rows, "", note, ""]
 
 
 def _figure(part: dict[str, float] | None, unit: str) -> str:

@@ -136,8 +136,8 @@ def _work(node: NodeView) -> Text:
 def _cost(view: StudyView) -> Text:
     so_far = "" if view.phase.is_ended() else "so far "
     plan = view.plan or {}
-    words = beside_plan((view.spent or {})["total"], plan.get("total"), is_bound=plan.get("is_bound", False))
-    return Text(f"{so_far}{words} (estimates)")
+    about = {"is_bound": plan.get("is_bound", False), "origin": view.price}
+    return Text(so_far + beside_plan((view.spent or {})["total"], plan.get("total"), **about))
 
 
 def _failures(view: StudyView) -> Text:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from retuner.azure_ml.identity import AzureMlIdentity, sign_in_as, workspace_of
+from retuner.data.dataset import Dataset, make_dataset
 from retuner.errors import Interrupted, UserError
 from retuner.parameters import AzureMlCompute, BlobStorage, DaskCompute, FolderStorage, Parameters
 from retuner.registry import open_registry
@@ -45,6 +47,12 @@ class Workbench:
     def scratch(self) -> Path:
         """A folder for files that this flow run alone needs."""
         return self.settings.scratch / self.parameters.model_name
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset of the parameters, made for whoever needs it first: the plan's probe trial or the search."""
+        data, home = self.parameters.data, self.settings.home
+        return make_dataset(data, self.recipe, raw=self.scratch / "raw", home=home)
 
     def check_stop(self) -> None:
         """Raise Interrupted where the flow run was asked to stop."""

@@ -42,8 +42,9 @@ class AzureRetune(Retune):
             "recipe": "toy_recipe.recorded:recipe",
             "search": {"trials": trials, "sampler": "random", "stopping": "none", "space": FIXED},
         }
+        budget = {"probe": False, **groups.get("budget", {})}
         file = self.folder / "parameters.json"
-        file.write_text(json.dumps({**toy, **self.place(nodes=nodes), **groups}))
+        file.write_text(json.dumps({**toy, **self.place(nodes=nodes), **groups, "budget": budget}))
         return ("run", "--parameters", str(file), *arguments)
 
     def document(self, *arguments: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -14,6 +15,8 @@ from urllib.request import Request, urlopen
 TESTS = Path(__file__).resolve().parent
 FIXED = {"steps": 6, "delay": 0.1, "fails_at": 0}
 API_SECONDS = 180
+NO_PROBE = ("--probe", "false")
+"""The plan of a first search makes no probe trial, which no test but those of it waits for."""
 
 
 class Retune:
@@ -50,7 +53,8 @@ class Retune:
         values = json.dumps({**FIXED, **(space or {})})
         recipe = ("--recipe", "toy_recipe.recorded:recipe", "--sampler", "random", "--stopping", "none")
         model = ("--model-name", "FAQ_ranker")  # that of the deployments, which share its lease
-        return ("run", *recipe, *model, "--trials", str(trials), "--nodes", "2", "--space", values, *arguments)
+        size = ("--trials", str(trials), "--nodes", "2")
+        return ("run", *recipe, *model, *NO_PROBE, *size, "--space", values, *arguments)
 
     def status(self) -> list[dict[str, Any]]:
         """What `retune status --json` says."""
@@ -63,6 +67,14 @@ class Retune:
     def qualities(self) -> Counter[float]:
         """How often each `quality` was trained, by the training code's own records; final trainings count too."""
         return Counter(map(float, Path(f"{self.record}.qualities").read_text().splitlines()))
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
 
 
 def ask_api(api: str, path: str, body: object = None, *, method: str | None = None) -> Any:

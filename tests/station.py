@@ -42,6 +42,7 @@ class Station:
                 values["search"] |= {"sampler": "random", "stopping": "none", "trials": 6, "space": FIXED}
                 if values["compute"]["target"] == "dask":
                     values["compute"] |= {"address": None, "nodes": 2}
+                values["budget"] = {**values.get("budget", {}), "probe": False}
                 values["start"] = {"lease_wait_minutes": 5, "skip_if_unchanged": False}
                 values["notify"] = {**values["notify"], **notify}
         self.deployments.write_text(yaml.safe_dump(whole, sort_keys=False))

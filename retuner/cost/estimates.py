@@ -1,9 +1,11 @@
 """How long a trial and the final training will take: told, as earlier studies took, or as one probe trial takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retuner.cost.spending import final_tries
+from retuner.parameters import Parameters
 from retuner.search.records import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -41,24 +43,47 @@ def from_trial(trial: Estimate) -> Estimate:
     return Estimate(FINAL_FACTOR * trial.seconds, f"taken as {FINAL_FACTOR:g} times a trial: no earlier study tells")
 
 
-def from_earlier_studies(ledger: "Ledger", recipe: str, target: str) -> Durations | None:
-    """What the newest study of the recipe took that has ended trials, on the same kind of target where there is one."""
-    studies = [one.study for one in ledger.studies() if one.study.identity.recipe == recipe]
-    for study in sorted(studies, key=lambda study: study.target.get("target") != target):  # stable: newest first
+def from_earlier_studies(
+    ledger: "Ledger", parameters: Parameters, *, dataset: str | None = None, other_data: bool = False
+) -> Durations | None:
+    """What the newest study of the recipe took that has ended trials, on the same kind of target where there is one.
+
+    Only studies of the same data tell: of equal parameters of it or, where it is known, of the `dataset` of that name.
+    With `other_data` all of them do, and the basis says what their data was.
+    """
+    data, target = parameters.data.model_dump(mode="json"), parameters.compute.target
+
+    def is_same_data(study: StudyRecord) -> bool:
+        return study.parameters.get("data") == data or study.identity.dataset == dataset
+
+    studies = [one.study for one in ledger.studies() if one.study.identity.recipe == parameters.recipe]
+    usable = [study for study in studies if other_data or is_same_data(study)]
+    for study in sorted(usable, key=lambda study: study.target.get("target") != target):  # stable: newest first
         times = [_held(trial) for trial in ledger.trials(study.name) if trial.state.is_finished()]
         known = [seconds for seconds in times if seconds]
         if known:
             where = study.target.get("target")
-            basis = f"mean of {len(known)} trials of {study.name}" + ("" if where == target else f", on {where}")
-            trial = Estimate(sum(known) / len(known), basis)
-            return Durations(trial, _final(study) or from_trial(trial))
+            differences = "" if where == target else f", on {where}"
+            differences += "" if is_same_data(study) else f", on other data ({_source(study)})"
+            trial = Estimate(sum(known) / len(known), f"mean of {len(known)} trials of {study.name}{differences}")
+            return Durations(trial, _final(study, differences) or from_trial(trial))
     return None
+
+
+def as_planned(plan: Mapping[str, Any]) -> Durations:
+    """What a plan in the ledger was made with."""
+    return Durations(Estimate(**plan["trial_seconds"]), Estimate(**plan["retrain_seconds"]))
 
 
 def _held(trial: TrialRecord) -> float | None:
     return trial.attempts[-1].seconds or trial.seconds if trial.attempts else None
 
 
-def _final(study: StudyRecord) -> Estimate | None:
+def _final(study: StudyRecord, differences: str) -> Estimate | None:
     known = [one["seconds"] for one in final_tries(study) if one["seconds"]]
-    return Estimate(known[-1], f"the final training of {study.name}") if known else None
+    return Estimate(known[-1], f"the final training of {study.name}{differences}") if known else None
+
+
+def _source(study: StudyRecord) -> str:
+    source = study.parameters.get("data", {}).get("source")
+    return study.identity.dataset if source is None else f"{study.identity.dataset} of {source}"

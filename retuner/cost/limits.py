@@ -56,6 +56,7 @@ def rates(parameters: Parameters, price: Price | None, *, startup_seconds: float
     if not isinstance(compute, AzureMlCompute):
         return Rates(
             usd_per_hour=None if price is None else price.dedicated,
+            origin=None if price is None else price.origin,
             startup_seconds=startup_seconds or 0.0,
             idle_seconds=0.0,
             trial_seconds=bound.trial,
@@ -63,6 +64,7 @@ def rates(parameters: Parameters, price: Price | None, *, startup_seconds: float
         )
     return Rates(
         usd_per_hour=None if price is None else price.usd_per_hour(low_priority=compute.low_priority),
+        origin=None if price is None else price.origin,
         startup_seconds=STARTUP_SECONDS if startup_seconds is None else startup_seconds,
         idle_seconds=float(compute.idle_seconds),
         trial_seconds=bound.trial + START_ALLOWANCE,

@@ -1,14 +1,14 @@
 """Puts a plan together: asks for the price, for earlier trials and for the workspace's quota what it is not told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retuner.cost.estimates import Durations, Estimate, from_earlier_studies, from_trial, told
 from retuner.cost.limits import check_cost, limits, rates
 from retuner.cost.plan import Plan
 from retuner.cost.prices import Price, find_price, given_price, vcpus
-from retuner.errors import UserError
+from retuner.errors import RetryableError, UserError
 from retuner.parameters import AzureMlCompute, DaskCompute, Parameters
 from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
 from retuner.settings import Settings
@@ -36,17 +36,17 @@ class Sources:
 
     recipe: Callable[[], "Recipe"]
     ledger: Callable[[], "Ledger"]
-    probe: Callable[[], Estimate] | None
-    """Tells the seconds of a trial where no earlier study does; None takes the most that a trial may take."""
+    probe: Callable[[], Durations] | None
+    """Tells what no earlier study of the same data does; None where that is not wanted."""
     workspace: "WorkspaceFacts | None"
     """What the Azure ML workspace says; None where there is none at hand."""
 
 
-def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told_: Told, *, needs_price: bool) -> Plan:
+def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told_: Told, *, is_strict: bool) -> Plan:
     """The plan of one retune. Raises UserError where the budget cannot be kept.
 
-    `needs_price`: also where no price can be had, with the names that are near a size or region that is unknown;
-    otherwise a note says so.
+    `is_strict`: also where no price can be had, with the names that are near a size or region that is unknown, and
+    where a probe fails; otherwise a note says so.
     """
     compute, budget, workspace = parameters.compute, parameters.budget, sources.workspace
     notes = list(workspace.notes) if workspace else []
@@ -54,7 +54,7 @@ def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told
     try:
         price = _price(parameters, settings, told_.region or (workspace.region if workspace else None))
     except UserError as problem:
-        if needs_price:
+        if is_strict:
             raise
         notes.append(str(problem))
     is_low = isinstance(compute, AzureMlCompute) and compute.low_priority
@@ -70,10 +70,17 @@ def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told
         notes.append(price.note)
     if isinstance(compute, AzureMlCompute) and workspace is None:
         notes.append("The quota was not asked: no workspace is named.")
+    try:
+        durations = _durations(parameters, sources, told_)
+    except (RetryableError, UserError) as problem:
+        if is_strict:
+            raise
+        notes.append(str(problem))
+        durations = _durations(parameters, replace(sources, probe=None), told_)
     return Plan(
         trials=trials,
         nodes=nodes,
-        durations=_durations(parameters, sources, told_),
+        durations=durations,
         rates=known,
         price=price,
         low_priority=is_low,
@@ -120,14 +127,17 @@ def _durations(parameters: Parameters, sources: Sources, told_: Told) -> Duratio
     retrain = told(told_.retrain_seconds) if told_.retrain_seconds is not None else None
     if trial is not None:
         return Durations(trial, retrain or from_trial(trial))
-    found = from_earlier_studies(sources.ledger(), parameters.recipe, parameters.compute.target)
+    found = from_earlier_studies(sources.ledger(), parameters)
     if found is None and sources.probe is not None:
-        probed = sources.probe()
-        found = Durations(probed, from_trial(probed))
+        found = sources.probe()
     if found is None:
-        bound, basis = limits(parameters.budget), "the most that it may take: no earlier study tells"
-        found = Durations(Estimate(bound.trial, basis, is_bound=True), Estimate(bound.final, basis, is_bound=True))
+        found = from_earlier_studies(sources.ledger(), parameters, other_data=True) or _bound(parameters)
     return Durations(found.trial, retrain or found.retrain)
+
+
+def _bound(parameters: Parameters) -> Durations:
+    bound, basis = limits(parameters.budget), "the most that it may take: neither an earlier study nor a probe tells"
+    return Durations(Estimate(bound.trial, basis, is_bound=True), Estimate(bound.final, basis, is_bound=True))
 
 
 def _vcpus(compute: DaskCompute | AzureMlCompute, workspace: "WorkspaceFacts | None") -> int | None:

@@ -39,6 +39,11 @@ class Price:
     note: str | None = None
     """Why it is not the service's price of now."""
 
+    @property
+    def origin(self) -> str:
+        """Whose it is and of which day, as every figure in money says it: `list price of 2026-06-18`."""
+        return f"price given on {self.date}" if self.source == GIVEN_SOURCE else f"list price of {self.date}"
+
     def usd_per_hour(self, *, low_priority: bool) -> float:
         """What a node of that kind is counted at. An estimate may be too low: the dedicated price takes its place."""
         return self.low_priority if low_priority and not self.low_priority_is_estimate else self.dedicated

@@ -32,6 +32,8 @@ class Rates:
     """Of one node that it moves to."""
     kept_nodes: int = 0
     """Nodes that are kept up while the study lasts, whether they have work or not."""
+    origin: str | None = None
+    """Of which day the price is, in words; None where none is known."""
 
     def not_below(self, earlier: "Rates | None") -> "Rates":
         """The rates with no price below the earlier one: all of a study is counted at one, and may not shrink."""
@@ -41,6 +43,7 @@ class Rates:
             self,
             usd_per_hour=_dearer(self.usd_per_hour, earlier.usd_per_hour),
             moved_usd_per_hour=_dearer(self.moved_usd_per_hour, earlier.moved_usd_per_hour),
+            origin=self.origin if (self.usd_per_hour or 0) > (earlier.usd_per_hour or 0) else earlier.origin,
         )
 
     def is_moved(self, attempt: int) -> bool:

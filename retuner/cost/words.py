@@ -35,13 +35,19 @@ def plan_lines(plan: Plan) -> list[str]:
     return [*lines, *plan.notes, *_budget(plan), *_nodes(plan), *_alternatives(plan), _bound(plan), *_vcpus(plan)]
 
 
-def beside_plan(actual: dict[str, float | None], plan: dict[str, float | None] | None, *, is_bound: bool) -> str:
-    """Totals as of a usage's document, in money where a price is known; `is_bound` as of the plan."""
+def beside_plan(
+    actual: dict[str, float | None], plan: dict[str, float | None] | None, *, is_bound: bool, origin: str | None
+) -> str:
+    """Totals of a usage, in money where a price is known; `is_bound` is the plan's, `origin` that of the rates."""
     unit, words = ("node_hours", "node hours") if actual["usd"] is None else ("usd", "USD")
-    spent = f"{actual[unit]:g} {words}"
-    if plan is None or plan[unit] is None:
-        return spent
-    return f"{spent}, planned {'at most ' if is_bound else ''}{plan[unit]:g}"
+    at_most = "at most " if is_bound else ""
+    planned = "" if plan is None or plan[unit] is None else f", planned {at_most}{plan[unit]:g}"
+    return f"{actual[unit]:g} {words}{planned} ({estimates(origin if unit == 'usd' else None)})"
+
+
+def estimates(origin: str | None) -> str:
+    """What figures of a study are: nobody has an invoice yet, and start and idle time are computed."""
+    return "estimates" if origin is None else f"estimates at the {origin}"
 
 
 def _usd(part: dict[str, float | None]) -> dict[str, object]:
@@ -52,12 +58,12 @@ def price_line(price: Price, *, low_priority: bool) -> str:
     """What a node costs, and where that was read."""
     usd = f"{price.usd_per_hour(low_priority=low_priority):g} USD"
     if price.vm_size is None:
-        return f"A node costs {usd} an hour ({price.source})."
+        return f"A node costs {usd} an hour ({price.origin})."
     kind = "low priority" if low_priority else "dedicated"
     is_unlisted = low_priority and price.low_priority_is_estimate
     return (
-        f"A node costs {usd} an hour: {price.vm_size}, {kind}, Linux, in {price.region}; list price of "
-        f"{price.date}, from the {price.source}."
+        f"A node costs {usd} an hour: {price.vm_size}, {kind}, Linux, in {price.region}; {price.origin}, from the "
+        f"{price.source}."
         + (" The low-priority price is not listed: the dedicated one is used." if is_unlisted else "")
     )
 

@@ -21,9 +21,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retuner.data.sources import RawData
+from retuner.data.options import dataset_options
+from retuner.data.sources import RawData, fetch
 from retuner.disk import disk_errors
 from retuner.errors import UserError
+from retuner.parameters import Data
 from retuner_training.dataset import MANIFEST, verify
 from retuner_training.errors import InvalidInput
 from retuner_training.recipe import Recipe, Tables
@@ -67,6 +69,15 @@ def build_dataset(raw: RawData, recipe: Recipe, options: Mapping[str, Any], home
             name = _write(root, tables, head)
             _write_pointer(pointer, name)
     return open_dataset(home, name)
+
+
+def make_dataset(data: Data, recipe: Recipe, *, raw: Path, home: Path) -> Dataset:
+    """The dataset of the parameters `data`; what must be fetched or made for it goes below `raw`.
+
+    Raises as `fetch` and `build_dataset` do.
+    """
+    options = dataset_options(data, recipe)
+    return build_dataset(fetch(data.source, recipe, raw), recipe, options, home)
 
 
 def open_dataset(home: Path, name: str) -> Dataset:

@@ -196,3 +196,9 @@ class Budget(Group):
         description="USD an hour; empty takes Azure's list price, and on Dask no price is known.",
         json_schema_extra={"position": 5},
     )
+    probe: bool = Field(
+        default=True,
+        title="Probe trial",
+        description="Where no earlier study tells how long a trial takes, one is tried for the plan on this machine.",
+        json_schema_extra={"position": 6},
+    )

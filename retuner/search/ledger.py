@@ -88,6 +88,10 @@ class Ledger:
         """All trials of a study by number."""
         return [_trial(row) for row in self._rows(select(TRIALS).where(TRIALS.c.study == study).order_by("number"))]
 
+    def study_to_continue(self, identity: StudyIdentity, model_name: str) -> StudyRecord | None:
+        """The unfinished study of this identity, if any: what `open_study` would go on with."""
+        return _unfinished([_study(row) for row in self._rows(_newest_first(model_name))], identity)
+
     # writing
 
     def open_study(
@@ -107,8 +111,7 @@ class Ledger:
         if resume is not None:
             found = self._to_resume(resume, identity=identity, model_name=model_name)
         else:
-            unfinished = [s for s in newest if s.state is StudyState.OPEN and s.identity == identity]
-            found = unfinished[0] if unfinished else _next_study(newest, identity, model_name)
+            found = _unfinished(newest, identity) or _next_study(newest, identity, model_name)
         study = replace(found, trials=trials, parameters=dict(parameters or {}), updated=now())
         self._write(STUDIES, [_study_row(study)])
         return study
@@ -191,6 +194,10 @@ def _upsert(engine: Engine, table: Table) -> TextClause:
 def _newest_first(model_name: str | None) -> Select[Any]:
     statement = select(STUDIES).order_by(STUDIES.c.created.desc(), STUDIES.c.number.desc())
     return statement if model_name is None else statement.where(STUDIES.c.model_name == model_name)
+
+
+def _unfinished(newest: list[StudyRecord], identity: StudyIdentity) -> StudyRecord | None:
+    return next((one for one in newest if one.state is StudyState.OPEN and one.identity == identity), None)
 
 
 def _next_study(newest: list[StudyRecord], identity: StudyIdentity, model_name: str) -> StudyRecord:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from retuner.cost.spending import study_bill
+from retuner.cost.spending import study_bill, study_rates
 from retuner.search.draws import planned_trials
 from retuner.search.entries import CLOCK, FINAL, PLAN, SEARCH
 from retuner.search.progress import FAILURES, Progress, Scores
@@ -92,6 +92,12 @@ class StudyView:
         return self.study.stages.get(PLAN)
 
     @property
+    def price(self) -> str | None:
+        """Of which day the price is that it is counted with, in words; None where none is known."""
+        rates = study_rates(self.study)
+        return None if rates is None else rates.origin
+
+    @property
     def metric(self) -> str:
         return self.study.identity.metric
 
@@ -114,13 +120,16 @@ class StudyView:
             "nodes": [asdict(node) for node in self.nodes],
             "failures": [asdict(failure) for failure in self.failures],
             "started": self.started.isoformat() if self.started else None,
-            "cost": None if self.spent is None else {"spent": self.spent, "plan": self._planned()},
+            "cost": self._cost(),
             "seconds": round(self.seconds, 1),
             "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),
         }
 
-    def _planned(self) -> dict[str, Any] | None:
-        return None if self.plan is None or self.spent is None else {part: self.plan[part] for part in self.spent}
+    def _cost(self) -> dict[str, Any] | None:
+        if self.spent is None:
+            return None
+        planned = None if self.plan is None else {part: self.plan[part] for part in self.spent}
+        return {"spent": self.spent, "plan": planned, "price": self.price}
 
 
 def view_study(study: StudyRecord, trials: Sequence[TrialRecord], *, now: datetime, alive: bool) -> StudyView:

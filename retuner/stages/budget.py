@@ -149,9 +149,10 @@ def settle(bench: Workbench, study: Study) -> Costs:
     """The costs of the study up to now; they are in the ledger from then on."""
     record, trials = bench.ledger.study(study.name), bench.ledger.trials(study.name)
     plan, spent = record.stages.get(PLAN, {}), study_bill(record, trials, at=now())
-    actual = spent.document() if spent else {}
+    actual, known = spent.document() if spent else {}, _rates(bench, record)
     document = {
-        "usd_per_hour": _rates(bench, record).usd_per_hour,
+        "usd_per_hour": known.usd_per_hour,
+        "price": known.origin,
         "actual": actual,
         "plan": {part: plan.get(part) for part in actual},
         "plan_is_bound": plan.get("is_bound", False),

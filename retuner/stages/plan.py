@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 
+from retuner.compute.snapshot import make_snapshot
+from retuner.cost.estimates import Durations, as_planned
 from retuner.cost.plan import Plan
 from retuner.cost.planning import Sources, Told, make_plan
 from retuner.cost.spending import study_rates
@@ -9,20 +11,23 @@ from retuner.cost.workspace import WorkspaceFacts
 from retuner.parameters import AzureMlCompute
 from retuner.search.entries import CLOCK, PLAN, RATES
 from retuner.stages.budget import worked_before
-from retuner.stages.study import Study
+from retuner.stages.study import Study, study_identity
 from retuner.workbench import Workbench
 
 
 def plan_retune(bench: Workbench) -> Plan:
-    """The plan from earlier studies; where there is none, of the most that a trial may take: none is tried for it.
+    """The plan from earlier studies, else from one probe trial, else of the most that a trial may take.
 
-    Raises UserError where the budget is below one trial. A price that cannot be had is no fault, unless max_cost needs
-    one.
+    Raises UserError where the budget is below one trial, Interrupted where the flow run is asked to stop. A price that
+    cannot be had is no fault, unless max_cost needs one, and neither is a probe that fails.
     """
     sources = Sources(
-        recipe=lambda: bench.recipe, ledger=lambda: bench.ledger, probe=None, workspace=_ask_workspace(bench)
+        recipe=lambda: bench.recipe,
+        ledger=lambda: bench.ledger,
+        probe=(lambda: _probe(bench)) if bench.parameters.budget.probe else None,
+        workspace=_ask_workspace(bench),
     )
-    return make_plan(bench.parameters, bench.settings, sources, Told(), needs_price=False)
+    return make_plan(bench.parameters, bench.settings, sources, Told(), is_strict=False)
 
 
 def note_plan(bench: Workbench, study: Study, plan: Plan) -> None:
@@ -34,6 +39,18 @@ def note_plan(bench: Workbench, study: Study, plan: Plan) -> None:
     bench.ledger.write_stage(study.name, CLOCK, {"since": bench.opened.isoformat(), "seconds": worked})
     if PLAN not in record.stages:
         bench.ledger.write_stage(study.name, PLAN, plan.to_dict())
+
+
+def _probe(bench: Workbench) -> Durations:
+    """As the study was planned that will go on, else as a probe tells."""
+    from retuner.cost.probe import probed
+
+    snapshot = make_snapshot(bench.parameters.recipe, bench.settings.home / "snapshots")
+    identity = study_identity(bench, bench.dataset, snapshot)
+    study = bench.ledger.study_to_continue(identity, bench.parameters.model_name)
+    if study is not None and PLAN in study.stages:
+        return as_planned(study.stages[PLAN])
+    return probed(bench.parameters, bench.recipe, bench.dataset, bench.ledger, check_stop=bench.check_stop)
 
 
 def _ask_workspace(bench: Workbench) -> WorkspaceFacts | None:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from retuner.data.dataset import Dataset, build_dataset
-from retuner.data.options import dataset_options
-from retuner.data.sources import fetch
+from retuner.data.dataset import Dataset
 from retuner.storage.names import dataset_folder
 from retuner.workbench import Workbench
 from retuner_training.dataset import MANIFEST
@@ -12,10 +10,7 @@ from retuner_training.dataset import MANIFEST
 
 def prepare_dataset(bench: Workbench) -> Dataset:
     """The dataset of the parameters; one that is there already is not built again."""
-    data = bench.parameters.data
-    options = dataset_options(data, bench.recipe)
-    raw = fetch(data.source, bench.recipe, bench.scratch / "raw")
-    return build_dataset(raw, bench.recipe, options, bench.settings.home)
+    return bench.dataset
 
 
 def files_to_store(dataset: Dataset) -> list[Path]:

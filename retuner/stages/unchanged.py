@@ -1,5 +1,7 @@
 """Between preparing the data and opening a study: is there anything to learn?"""
 
+from typing import Any
+
 from retuner.compute.snapshot import make_snapshot
 from retuner.data.dataset import Dataset
 from retuner.search.entries import FINAL
@@ -30,8 +32,13 @@ def find_unchanged(bench: Workbench, dataset: Dataset) -> str | None:
         and job is not None
         and last.identity == study_identity(bench, dataset, snapshot)
         and last.trials >= bench.parameters.search.trials
-        and last.parameters.get("budget") == bench.parameters.budget.model_dump(mode="json")
+        and _limits(last.parameters.get("budget", {})) == _limits(bench.parameters.budget.model_dump(mode="json"))
         and last.parameters.get("gate") == bench.parameters.gate.model_dump(mode="json")
         and earlier_evaluation(bench, last.name, job, champion) is not None
     )
     return last.name if repeats else None
+
+
+def _limits(budget: dict[str, Any]) -> dict[str, Any]:
+    """The budget without what only its plan depends on."""
+    return {name: value for name, value in budget.items() if name != "probe"}

@@ -2,9 +2,10 @@
 
 import json
 
+import psutil
 import pytest
 from price_service import meter, price_service
-from retune_command import Retune
+from retune_command import Retune, wait_for
 
 SIZE = ("--vm-size", "Standard_D4_v2", "--region", "eastus2")
 TASK = ("plan", "--trials", "96", "--nodes", "16", *SIZE, "--trial-seconds", "177", "--startup-seconds", "300")
@@ -65,6 +66,17 @@ def test_one_probe_trial_tells_what_no_earlier_study_does(alone):
     failing = alone("plan", "--recipe", "toy_recipe.recorded:recipe", "--space", json.dumps({"fails_at": 1}))
     assert failing.returncode == 1
     assert "The probe trial failed (ArithmeticError: step 1 went wrong)" in failing.stderr
+
+
+def test_a_probe_ends_though_the_plan_is_killed(alone):
+    """Its reports cannot be received any more."""
+    space = json.dumps({"steps": 10_000, "delay": 0.1, "fails_at": 0})
+    planning = alone.start("plan", "--recipe", "toy_recipe.recorded:recipe", "--space", space)
+    wait_for(lambda: alone.trainings() == 1, "the probe")
+    (probe,) = psutil.Process(planning.pid).children()
+    planning.kill()
+    planning.communicate(timeout=60)
+    probe.wait(timeout=30)
 
 
 def test_the_recipe_is_looked_at_before_anything_is_said_or_asked(alone):

@@ -104,6 +104,9 @@ def test_max_cost_ends_a_search_on_azure_ml(azure, api):
     artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
     (plan,) = [one for one in artifacts if one["key"] == "plan-faq-ranker"]
     assert "total" in plan["data"]
+    assert document["cost"]["price"].startswith("price given on 20")
+    (summary,) = [one for one in artifacts if one["key"] == "summary-faq-ranker"]
+    assert f"What it cost: estimates at the {document['cost']['price']}." in summary["data"]
 
 
 def test_max_cost_below_one_trial_starts_nothing_on_azure_ml(azure):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from azure_ml_emulator.client import SDK_WARNINGS
 from azure_retune import AzureRetune, emulated
+from retune_command import NO_PROBE
 from sklearn.datasets import load_breast_cancer
 from tabular_tables import make_customers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SEARCH = ("--trials", "3", "--nodes", "2", "--sampler", "random", "--json")
+SEARCH = ("--trials", "3", "--nodes", "2", "--sampler", "random", *NO_PROBE, "--json")
 
 
 def run(retune, *arguments):

@@ -10,19 +10,12 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from retune_command import Retune, ask_api
+from retune_command import Retune, ask_api, wait_for
 from webhook import BLOCK, Webhook
 
 STOP_SECONDS = 15
 """Within so many seconds of a signal jobs are cancelled, the ledger is closed and the cluster is given back."""
 DOCUMENT = {"dataset", "study", "flow_run", "trials", "best", "test", "model", "seconds"}
-
-
-def wait_for(condition, what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
 
 
 def children_of(session_leader: int) -> list[int]:
@@ -46,7 +39,7 @@ def run_document(retune: Retune, *arguments: str) -> dict:
 
 
 def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
-    document = run_document(retune, *retune.search(trials=4))
+    document = run_document(retune, *retune.search("--probe", "true", trials=4))
     assert document.keys() >= DOCUMENT
     assert document["trials"] == {"asked": 4, "completed": 4, "pruned": 0, "failed": 0}
     assert document["model"] == {
@@ -55,10 +48,12 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
         "champion": True,
         "uri": "models:/FAQ_ranker/1",
     }
-    assert document["seconds"].keys() == {"total", "prepare", "search", "retrain", "evaluate", "report"}
+    assert document["seconds"].keys() == {"total", "plan", "prepare", "search", "retrain", "evaluate", "report"}
     assert 0 < document["best"]["value"] <= 1
     assert document["decision"] in unescape(Path(document["report"]).read_text())
-    assert retune.trainings() == 5  # four trials and the final training
+    assert retune.trainings() == 6  # the probe, four trials and the final training
+    assert not document["cost"]["plan_is_bound"]
+    assert document["cost"]["plan"]["work"]["node_hours"] < 4 * 30 / 3600
 
     tasks = ask_api(api, "task_runs/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
     names = {task["name"]: task["state_name"] for task in tasks}
@@ -139,6 +134,18 @@ def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
     assert document["trials"]["completed"] >= 3
 
 
+def test_a_signal_ends_the_probe_of_a_plan_too(retune):
+    process = retune.start(*retune.search("--probe", "true", space={"steps": 10_000}))
+    wait_for(lambda: retune.trainings() == 1, "the probe")
+    process.send_signal(signal.SIGTERM)
+    signalled = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - signalled < STOP_SECONDS, err
+    assert process.returncode == 130, err
+    assert "asked to stop before it had a study" in err
+    assert retune.status() == []
+
+
 def test_a_signal_is_heard_while_a_scheduler_does_not_answer(retune):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
@@ -214,7 +221,7 @@ def test_a_study_of_other_data_or_space_is_not_resumed(retune):
 def test_a_retune_that_would_repeat_the_last_one_starts_nothing(retune):
     first = run_document(retune, *retune.search(trials=2))
     trained = retune.trainings()
-    second = run_document(retune, *retune.search("--skip-if-unchanged", "true", trials=2))
+    second = run_document(retune, *retune.search("--skip-if-unchanged", "true", "--probe", "true", trials=2))
     assert second["study"] == first["study"]
     assert second.keys() == first.keys()
     assert second["model"] is None

@@ -10,7 +10,7 @@ from price_service import meter, price_service
 from test_prices import NOBODY, settings_of
 
 from retuner.azure_ml.region import Quota
-from retuner.cost.estimates import Estimate
+from retuner.cost.estimates import Durations, Estimate, from_trial
 from retuner.cost.planning import Sources, Told, make_plan
 from retuner.cost.purse import Purse
 from retuner.cost.words import beside_plan, plan_lines, plan_rows
@@ -35,15 +35,15 @@ class Planner:
         self.ledger = ledger
         self.probed = 0
 
-    def plan(self, told: Told = TOLD, *, workspace: WorkspaceFacts | None = None, **groups: Any) -> dict[str, Any]:
-        return self.make(told, workspace=workspace, **groups).to_dict()
+    def plan(self, told: Told = TOLD, **options: Any) -> dict[str, Any]:
+        return self.make(told, **options).to_dict()
 
     def make(
         self,
         told: Told = TOLD,
         *,
         workspace: WorkspaceFacts | None = None,
-        needs_price: bool = True,
+        is_strict: bool = True,
         probes: bool = True,
         **groups: Any,
     ) -> Any:
@@ -54,12 +54,21 @@ class Planner:
             probe=self._probe if probes else None,
             workspace=workspace,
         )
-        return make_plan(parameters, self.settings, sources, told, needs_price=needs_price)
+        return make_plan(parameters, self.settings, sources, told, is_strict=is_strict)
 
-    def study(self, seconds: list[float], *, target: str, recipe: str = "faq_ranker", final: float = 0) -> str:
+    def study(
+        self,
+        seconds: list[float],
+        *,
+        target: str,
+        recipe: str = "faq_ranker",
+        final: float = 0,
+        source: str = "sample",
+    ) -> str:
         """An earlier study whose trials took so long."""
         identity = replace(IDENTITY, recipe=recipe, seed=len(self.ledger.studies()))
-        study = self.ledger.open_study(identity, "FAQ", trials=len(seconds))
+        parameters = parse_parameters({"data": {"source": source}}).model_dump(mode="json")
+        study = self.ledger.open_study(identity, "FAQ", trials=len(seconds), parameters=parameters)
         self.ledger.update_study(study.name, target={"target": target})
         trials = [
             TrialRecord(n, TrialState.COMPLETED, attempts=(Attempt(f"j{n}", TrialState.COMPLETED, seconds=held),))
@@ -71,9 +80,10 @@ class Planner:
             self.ledger.write_stage(study.name, "final-tries", {"tries": [one]})
         return study.name
 
-    def _probe(self) -> Estimate:
+    def _probe(self) -> Durations:
         self.probed += 1
-        return Estimate(7.0, "probed")
+        probed = Estimate(7.0, "probed")
+        return Durations(probed, from_trial(probed))
 
 
 @pytest.fixture
@@ -264,15 +274,37 @@ def test_another_target_is_better_than_none_and_a_probe_is_the_last_resort(plann
     assert planner.probed == 1
 
 
+def test_a_study_of_other_data_tells_only_where_no_probe_does_and_the_plan_says_of_which(planner):
+    name = planner.study([1.0], target="azure_ml", source="/data/old", final=9.0)
+    untold = replace(TOLD, trial_seconds=None)
+    assert planner.plan(untold)["trial_seconds"]["basis"] == "probed"
+    plan = planner.plan(untold, probes=False)
+    on_other = f"on other data ({IDENTITY.dataset} of /data/old)"
+    assert plan["trial_seconds"]["basis"] == f"mean of 1 trials of {name}, {on_other}"
+    assert plan["retrain_seconds"]["basis"] == f"the final training of {name}, {on_other}"
+    same = planner.plan(untold, data={"source": "/data/old"})
+    assert same["trial_seconds"]["basis"] == f"mean of 1 trials of {name}"
+    assert planner.probed == 1
+
+
 def test_where_nothing_tells_the_plan_is_a_bound_and_says_so(planner):
     plan = planner.make(Told(nodes=2), probes=False, search={"trials": 4}, compute={}, budget={"seconds_per_trial": 90})
     assert plan.to_dict()["is_bound"]
     assert plan.usage.work == 4 * 90
     assert plan_lines(plan)[0].startswith("4 trials on 2 nodes: at most ")
     total = plan.to_dict()["total"]
-    assert beside_plan({"node_hours": 0.01, "usd": None}, total, is_bound=True).startswith(
-        "0.01 node hours, planned at most "
-    )
+    spent = beside_plan({"node_hours": 0.01, "usd": None}, total, is_bound=True, origin=None)
+    assert spent == f"0.01 node hours, planned at most {total['node_hours']:g} (estimates)"
+
+
+def test_what_was_spent_says_of_which_day_its_price_is(planner):
+    plan = planner.make()
+    total = plan.to_dict()["total"]
+    words = beside_plan({"node_hours": 2.0, "usd": 0.92}, total, is_bound=False, origin=plan.rates.origin)
+    assert words == "0.92 USD, planned 6.62 (estimates at the list price of 2026-06-18)"
+    given = planner.make(budget={"price_per_hour": 2})
+    assert given.rates.origin == f"price given on {now().date()}"
+    assert f"A node costs 2 USD an hour ({given.rates.origin})." in plan_lines(given)
 
 
 def test_the_quota_of_a_workspace_is_beside_what_is_needed(planner):
@@ -291,7 +323,7 @@ def test_the_table_ends_with_the_total(planner):
 
 
 def test_a_flow_goes_on_without_a_price_and_says_why(planner):
-    plan = planner.make(replace(TOLD, region="eastus9"), needs_price=False)
+    plan = planner.make(replace(TOLD, region="eastus9"), is_strict=False)
     assert plan.price is None
     assert any("near it are eastus" in note for note in plan.notes)
 

@@ -1,15 +1,16 @@
 """How a study's view looks on a terminal and in a notebook."""
 
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
 from rich.console import Console
-from test_view import NOW, STUDY
+from test_view import NOW, STUDY, told_rates
 from told_study import FAILED, PRUNED, RUNNING, START, told_trial
 
 from retuner.screen import NODES, duration, panel, sparkline, to_html
+from retuner.search.states import StudyState
 from retuner.search.view import view_study
 
 
@@ -43,6 +44,31 @@ def test_everything_that_an_operator_asks_is_on_the_screen():
     ):
         assert words in text, words
     assert "and more" not in text
+
+
+@pytest.mark.parametrize(
+    ("usd_per_hour", "is_bound", "words"),
+    [
+        (36.0, False, "so far 0.1 USD, planned 36 (estimates at the list price of 2026-04-01)"),
+        (None, False, "so far 0.0028 node hours, planned 1 (estimates)"),
+        (None, True, "so far 0.0028 node hours, planned at most 1 (estimates)"),
+    ],
+)
+def test_what_it_costs_is_on_the_screen_beside_the_plan(usd_per_hour, is_bound, words):
+    total = {"node_hours": 1.0, "usd": usd_per_hour}
+    plan = {**dict.fromkeys(("work", "retrain", "startup", "idle", "total"), total), "is_bound": is_bound}
+    study = replace(STUDY, stages={"rates": asdict(told_rates(usd_per_hour)), "plan": plan})
+    (line,) = [line for line in shown(study) if line.startswith("cost")]
+    assert " ".join(line.split()) == f"cost {words}"
+    (ended,) = [line for line in shown(replace(study, state=StudyState.FINISHED)) if line.startswith("cost")]
+    assert "so far" not in ended
+    assert not [line for line in shown(STUDY) if line.startswith("cost")]
+
+
+def shown(study) -> list[str]:
+    held = replace(told_trial(0).attempts[0], began=START, seconds=10.0)
+    trial = replace(told_trial(0), attempts=(held,))
+    return text_of(view_study(study, [trial], now=NOW, alive=True)).splitlines()
 
 
 def test_words_of_others_are_not_taken_for_markup():

@@ -217,8 +217,10 @@ def test_nodes_that_were_kept_by_earlier_processes_count_and_are_not_counted_twi
 
 
 def test_a_study_that_goes_on_at_another_price_is_counted_at_the_dearer_one():
-    dear, cheap = replace(MOVING, usd_per_hour=3.0), replace(MOVING, usd_per_hour=0.3, moved_usd_per_hour=None)
+    dear = replace(MOVING, usd_per_hour=3.0, origin="list price of 2026-01-01")
+    cheap = replace(MOVING, usd_per_hour=0.3, moved_usd_per_hour=None, origin="list price of 2026-02-02")
     for one, other in ((dear, cheap), (cheap, dear)):
         found = one.not_below(other)
         assert (found.usd_per_hour, found.moved_usd_per_hour) == (3.0, MOVING.moved_usd_per_hour)
+        assert found.origin == dear.origin
     assert cheap.not_below(None) == cheap

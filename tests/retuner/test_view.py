@@ -90,8 +90,14 @@ def test_the_minutes_of_the_budget_bound_the_time_left():
     assert view(told_trial(0), study=study).seconds_left == 60
 
 
+def told_rates(usd_per_hour: float | None) -> Rates:
+    origin = usd_per_hour and "list price of 2026-04-01"
+    times = {"startup_seconds": 0, "idle_seconds": 0, "trial_seconds": 600, "final_seconds": 600}
+    return Rates(usd_per_hour=usd_per_hour, origin=origin, **times)
+
+
 def test_what_was_spent_stands_beside_the_plan():
-    rates = Rates(usd_per_hour=36.0, startup_seconds=0, idle_seconds=0, trial_seconds=600, final_seconds=600)
+    rates = told_rates(36.0)
     part = {"node_hours": 1.0, "usd": 36.0}
     plan = dict.fromkeys(("work", "retrain", "startup", "idle", "total"), part)
     study = replace(STUDY, stages={"rates": asdict(rates), "plan": plan})
@@ -99,6 +105,7 @@ def test_what_was_spent_stands_beside_the_plan():
     cost = view(replace(told_trial(0), attempts=(held,)), study=study).to_dict()["cost"]
     assert cost["spent"]["total"]["usd"] == cost["spent"]["work"]["usd"] == 0.1
     assert cost["plan"]["total"] == part
+    assert cost["price"] == "list price of 2026-04-01"
     assert view(told_trial(0)).to_dict()["cost"] is None
 
 
