@@ -247,6 +247,7 @@ def test_a_stop_during_the_final_training_cancels_its_run(start, api):
         ({"min_nodes": 5, "max_nodes": 2}, {}, "set compute.min_nodes to 2 or less"),
         ({}, dict(zip(("actions", "not_actions"), DATA_SCIENTIST, strict=True)), "'AzureML Compute Operator'"),
         ({"workspace": None}, {}, "set compute.workspace"),
+        ({}, {"computes": {"retuner": "ComputeInstance"}}, "no AmlCompute cluster: name another in compute.cluster"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_before_anything_is_created(start, compute, options, words):
