@@ -106,8 +106,9 @@ def _train(
     tables = load_tables(Path(job.dataset))
     resources = Resources(threads=job.threads, seed=job.seed)
     # made here, so that imports and loading do not count against the seconds of the training
-    progress = Progress(keep, stop_asked=stop_asked, seconds=job.seconds)
+    progress = Progress(keep, period=recipe.period, stop_asked=stop_asked, seconds=job.seconds)
     model = recipe.fit(tables, job.parameters, progress, resources)
+    progress.finish()
     scores = recipe.score(model, tables, "tune")
     result.metrics, result.standard_errors = means_and_errors(scores, recipe.metrics)
     result.value = result.metrics[recipe.objective.metric]

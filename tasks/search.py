@@ -60,7 +60,13 @@ def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
 @stage(name="trial", task_run_name="trial-{slot:04d}", retries=0, on_failure=[])
 def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any:
     """Wait for the end of one trial; its state is the trial's. Trying again is the coordinator's."""
-    trial = coordinator.wait(slot)
+    log = get_run_logger()  # for the log of the task alone: a terminal shows the lines of all trials together
+
+    def tell_page(job: str) -> None:
+        if page := target.link(job):
+            log.info("%s is at %s", job, page)
+
+    trial = coordinator.wait(slot, tell_page)
     if trial is None:
         return Completed(name="NotNeeded", message="The budget of the search was over before this trial.")
     state = _task_state(trial)
@@ -70,12 +76,8 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
         about = {"trial": trial.number, "attempt": len(trial.attempts), "state": trial.state.value}
         words = (coordinator.study, trial.number, trial.state, state.message, in_words(trial.parameters))
         logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
-        # in the log of the task alone: a terminal shows the lines of all trials together
-        log = get_run_logger()
         if trial.state is TrialState.FAILED and last.log:
             log.error("The last lines that %s wrote:\n%s", last.job, last.log)
-        if page := target.link(last.job):
-            log.info("%s", page)
     return state
 
 

@@ -342,8 +342,10 @@ class AzureMlService:
     def _start_build(self) -> Any:
         """The build that was started; None where the image is there."""
         environment = self._node_environment()
+        if self._parameters.image:
+            return None
         is_there = environment.get_image_details(self.workspace.open())["imageExistsInRegistry"]
-        return None if self._parameters.image or is_there else environment.build(self.workspace.open())
+        return None if is_there else environment.build(self.workspace.open())
 
     def _node_environment(self) -> Any:
         def make(workspace: Any) -> Any:

@@ -1,5 +1,6 @@
 """One job on a compute target, from submission to its result: the final training after a search."""
 
+import logging
 import math
 import threading
 import time
@@ -14,6 +15,7 @@ from retuner_training.job import Job, JobResult
 POLL_SECONDS = 0.2
 MAX_ATTEMPTS = 3
 SHOWN_LINES = 10
+_log = logging.getLogger(__name__)
 
 
 def run_job_to_end(
@@ -41,6 +43,8 @@ def run_job_to_end(
         note(attempt)
         job = job_of(attempt)
         _submit(target, job, stop)
+        if page := target.link(job.name):
+            _log.info("%s is at %s", job.name, page)
         status = _wait(target, job, at_work, stop, deadline)
         if status.state is JobState.COMPLETED and status.result is not None:
             return status.result

@@ -98,12 +98,13 @@ class Coordinator:
         self._failed_here = 0
         self._started = time.monotonic()
 
-    def wait(self, slot: int) -> TrialRecord | None:
+    def wait(self, slot: int, on_job: Callable[[str], None] = lambda job: None) -> TrialRecord | None:
         """For other threads: block until trial number `slot` has ended; None where the slot is not needed.
 
-        A cancelled trial is returned as such. Raises FatalError where the search broke off.
+        `on_job` is told each of its jobs once the target has it. A cancelled trial is returned as such. Raises
+        FatalError where the search broke off.
         """
-        return self._board.wait(slot)
+        return self._board.wait(slot, on_job)
 
     def is_told(self, trial: TrialRecord) -> bool:
         """Whether the trial had ended before, and an earlier process said so."""
@@ -310,6 +311,7 @@ class Coordinator:
             if not flight.sent and not self._stop.is_set():
                 self._target.submit(self._make_job(name, flight.trial.parameters))
                 flight.sent = True
+                self._board.post_job(flight.trial.number, name)
 
     # the end
 

@@ -155,11 +155,13 @@ class Cluster:
     async def _work(self, node: Node, run: Run) -> None:
         try:
             run.status = "Preparing"
-            await asyncio.sleep(self.settings.prepare_seconds)
+            await asyncio.sleep(math.inf if run.unready else self.settings.prepare_seconds)
             if run.image_fails:
                 run.finish("Failed", IMAGE_FAILED)
             else:
                 run.status, run.started = "Running", now()
+                if run.overdue:
+                    await asyncio.sleep(math.inf)
                 await asyncio.wait_for(self.runner.run(run), run.definition.get("maxRunDurationSeconds"))
         except TimeoutError:
             run.finish("Canceled", TOO_LONG)

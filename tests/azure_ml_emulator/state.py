@@ -53,6 +53,8 @@ class Settings:
     """Properties of the workspace's storage account that are not the secure ones."""
     subnets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """Subnets by `network/subnet`, as Resource Manager shows them."""
+    computes: Mapping[str, str] = field(default_factory=dict)
+    """Kinds, such as ComputeInstance, of the compute targets that are there and no AmlCompute clusters, by name."""
     actions: tuple[str, ...] = ("*",)
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ("*",)
@@ -115,6 +117,8 @@ class Run:
     node: str | None = None
     lost: bool = False
     stuck: bool = False
+    unready: bool = False
+    overdue: bool = False
     image_fails: bool = False
     preempt_after: float | None = None
     metrics: dict[str, Metric] = field(default_factory=dict)

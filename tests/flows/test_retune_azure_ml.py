@@ -1,6 +1,7 @@
 """The whole flow on an emulated workspace, through the command line: killed, stopped, and refused."""
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -102,11 +103,25 @@ def stop(process) -> str:
     return err
 
 
-def test_a_stop_cancels_the_runs_and_gives_the_nodes_back_within_a_minute(start):
+def pages(retune: AzureRetune, api: str) -> dict[str, list[str]]:
+    """Pages of jobs that the newest log lines of task runs name, by the job."""
+    logs = ask_api(api, "logs/filter", {"logs": {"level": {"ge_": logging.INFO}}, "sort": "TIMESTAMP_DESC"})
+    found: dict[str, list[str]] = {}
+    for line in logs:
+        job, is_page, page = line["message"].partition(" is at https://ml.azure.com/runs/")
+        if is_page and line["task_run_id"] and job in jobs(retune):
+            found.setdefault(job, []).append(page)
+    return found
+
+
+def test_a_stop_cancels_the_runs_and_gives_the_nodes_back_within_a_minute(start, api):
     retune = start(30.0)
+    retune.emulator.faults.add(FaultRule("POST", "/snapshotrun$", FaultKind.STUCK))
     arguments = retune.azure(trials=6, nodes=2)
     process = retune.start(*arguments)
     until(lambda: len(jobs(retune)) == 2, seconds=240)
+    # also that of the one which hangs in Queued, told once and in the log of its own task run
+    until(lambda: [len(told) for told in pages(retune, api).values()] == [1, 1])
     err = stop(process)
     assert "retune run --resume" in err
     assert_given_back(retune)
@@ -210,10 +225,12 @@ def storage_with_signatures(retune, azurite_https, lifetime: timedelta) -> tuple
     return {**retune.place(nodes=2)["storage"], "block": "retuner-blob-sas/tests"}, signatures
 
 
-def test_a_stop_during_the_final_training_cancels_its_run(start):
+def test_a_stop_during_the_final_training_cancels_its_run(start, api):
     retune = start(0.2, script=lambda run: play(run, seconds=600 if "-final-" in run.id else 0.2))
     process = retune.start(*retune.azure(trials=2, nodes=2))
     until(lambda: any("-final-" in job for job in jobs(retune)), seconds=240)
+    # while it is at work, in the log of its task run
+    until(lambda: [len(found) for job, found in pages(retune, api).items() if "-final-" in job] == [1])
     stop(process)
     assert_given_back(retune)
     [study] = retune.status()
@@ -230,6 +247,7 @@ def test_a_stop_during_the_final_training_cancels_its_run(start):
         ({"min_nodes": 5, "max_nodes": 2}, {}, "set compute.min_nodes to 2 or less"),
         ({}, dict(zip(("actions", "not_actions"), DATA_SCIENTIST, strict=True)), "'AzureML Compute Operator'"),
         ({"workspace": None}, {}, "set compute.workspace"),
+        ({}, {"computes": {"retuner": "ComputeInstance"}}, "no AmlCompute cluster: name another in compute.cluster"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_before_anything_is_created(start, compute, options, words):

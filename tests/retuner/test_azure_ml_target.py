@@ -161,6 +161,21 @@ def test_jobs_use_all_cores_of_a_node_of_the_size(open_target, emulator, new_job
     assert job_of_arguments(emulator.run(job.name).definition["arguments"]).threads == 8
 
 
+def test_an_image_that_exists_is_used_and_none_is_built(open_target, emulator, new_job):
+    since, image = emulator.record.now(), "registry.example/trainings:7"
+    target = open_target(compute={"image": image})
+    target.scale(0, 4)
+    job = new_job()
+    target.submit(job)
+    assert wait(target, job).state is JobState.COMPLETED
+    used = emulator.run(job.name).definition["environment"]
+    environment = emulator.inspect(lambda service: service.state.environments[used["name"]][-1])
+    for one in (used, environment):
+        assert (one["docker"]["baseImage"], one["docker"]["baseDockerfile"]) == (image, None)
+        assert one["python"]["userManagedDependencies"] is True
+    assert [request for request in emulator.record.requests("*", "/image$|/imagebuilds/") if request.at >= since] == []
+
+
 def test_roles_on_the_resource_group_alone_are_enough(open_target, emulator, new_job, caplog):
     emulator.faults.add(FaultRule("GET", "/locations/", FaultKind.FORBIDDEN, times=1000))
     target = open_target(compute={"cores": None})
@@ -205,6 +220,12 @@ def test_many_jobs_on_few_nodes_stay_within_the_limits(target, emulator, new_job
     until(lambda: emulator.inspect(lambda service: len(service.clusters["retuner"].nodes)) == 0)
 
 
+def steps_logged(emulator, name: str) -> list[int]:
+    """Steps whose objective the run has sent through `Run.log`."""
+    values = emulator.inspect(lambda service: service.state.runs[name].metrics["objective"].visible())
+    return [int(value["data"]["step"]) for value in values]
+
+
 def test_a_job_runs_with_data_and_result_in_blob_storage_alone(azurite_https, store, snapshot, tmp_path):
     write_dataset(tmp_path / "toy")
     for file in sorted((tmp_path / "toy").iterdir(), key=lambda file: file.name == "manifest.json"):
@@ -224,11 +245,13 @@ def test_a_job_runs_with_data_and_result_in_blob_storage_alone(azurite_https, st
         target.scale(0, 1)
         place = {"dataset": again.location("datasets/toy"), "output": again.location("jobs/real/real-t0001-a1")}
         record = str(tmp_path / "record")
-        job = Job("real-t0001-a1", "real", "toy_recipe:recipe", {"quality": 0.7, "record": record}, seconds=60, **place)
+        parameters = {"quality": 0.7, "record": record, "steps": 10}
+        job = Job("real-t0001-a1", "real", "toy_recipe.chatty:recipe", parameters, seconds=60, **place)
         target.submit(job)
         status = wait(target, job)
         assert status.state is JobState.COMPLETED, target.log_tail(job.name)
         assert status.result.value == pytest.approx(0.7)
+        assert steps_logged(emulator, job.name) == [1, 5, 9, 10], "the service is told no more than the recipe's period"
         assert again.exists("jobs/real/real-t0001-a1/result.json")
         assert "sig=" not in target.log_tail(job.name)
         target.close()

@@ -26,7 +26,7 @@ from azure_ml_target_bench import (
 )
 from compute_backends import wait
 
-from retuner.compute import azure_ml
+from retuner.compute import azure_ml, azure_ml_requests
 from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.target import JobState
 from retuner.errors import RetryableError, UserError
@@ -91,6 +91,33 @@ def test_a_run_that_hangs_in_queued_is_given_up_with_a_diagnosis(open_target, em
     assert status.state is JobState.LOST
     assert "Queued" in status.message
     assert "quota" in status.message
+    until(lambda: emulator.run(job.name).status == "Canceled")
+
+
+def test_a_run_that_stays_in_preparing_is_given_up_with_a_diagnosis(open_target, emulator, new_job):
+    target = open_target(compute={"wait_minutes": 0.5 / 60})
+    target.scale(0, 4)
+    emulator.faults.add(FaultRule("POST", SUBMIT, FaultKind.UNREADY))
+    job = new_job()
+    target.submit(job)
+    status = wait(target, job)
+    assert status.state is JobState.LOST
+    assert "it was Preparing for 0 minutes" in status.message
+    assert "check the build of the environment's image" in status.message
+    until(lambda: emulator.run(job.name).status == "Canceled")
+
+
+def test_a_run_that_outlasts_its_maximum_duration_is_ended_with_a_diagnosis(target, emulator, new_job, monkeypatch):
+    monkeypatch.setattr(azure_ml_requests, "START_ALLOWANCE", 0)
+    monkeypatch.setattr(azure_ml, "UNSEEN_SECONDS", 0.5)
+    emulator.faults.add(FaultRule("POST", SUBMIT, FaultKind.OVERDUE))
+    job = replace(new_job(), seconds=0.1)
+    target.submit(job)
+    status = wait(target, job)
+    assert status.state is JobState.STOPPED
+    assert status.is_timeout()
+    assert "it was Running for 0 minutes" in status.message
+    assert "it should have ended by itself before: look at its log" in status.message
     until(lambda: emulator.run(job.name).status == "Canceled")
 
 

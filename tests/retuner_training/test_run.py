@@ -54,6 +54,14 @@ def test_reports_are_handed_on_as_they_come(job):
     assert seen == [(1, 0.1), (2, 0.2), (3, 0.3)]
 
 
+def test_a_recipe_that_reports_at_every_step_is_held_to_its_period(job):
+    seen = []
+    chatty = replace(with_parameters(job, steps=10), recipe="toy_recipe.chatty:recipe")
+    result = run_job(chatty, send=lambda step, value: seen.append((step, value)))
+    assert seen == [(1, 0.1), (5, 0.5), (9, 0.9), (10, 1.0)]
+    assert result.reports == seen
+
+
 def test_a_completed_job_is_not_trained_again(job):
     first = run_job(job)
     assert run_job(job) == first

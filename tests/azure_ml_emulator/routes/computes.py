@@ -11,7 +11,7 @@ from azure_ml_emulator.faults import FaultKind
 from azure_ml_emulator.nodes import Cluster
 from azure_ml_emulator.routes.operations import accepted, start_operation
 from azure_ml_emulator.service import ANY_SLASHES, SERVICE, WORKSPACE, Service, service_fault
-from azure_ml_emulator.state import CORES, iso
+from azure_ml_emulator.state import CORES, iso, now
 
 routes = web.RouteTableDef()
 WRITTEN = ANY_SLASHES + WORKSPACE.lstrip("/") + "/computes/{compute}"
@@ -31,6 +31,8 @@ async def create(request: web.Request) -> web.Response:
     asked = dict(properties.get("properties") or {})
     if str(asked.get("vmSize")).upper() not in CORES:
         raise ServiceError(400, "BadRequest", f"The VM size {asked.get('vmSize')} is not supported in the region.")
+    if name in service.settings.computes:
+        raise ServiceError(409, "Conflict", f"The compute {name} is a {service.settings.computes[name]}.")
     if name in service.clusters:
         cluster = service.clusters[name]
         _scale(cluster, asked.get("scaleSettings") or {})
@@ -96,7 +98,8 @@ async def read(request: web.Request) -> web.Response:
 @routes.get(READ)
 async def read_all(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    return web.json_response({"value": [_body(service, cluster) for cluster in service.clusters.values()]})
+    others = [_frame(service, name, kind) for name, kind in service.settings.computes.items()]
+    return web.json_response({"value": [*(_body(service, cluster) for cluster in service.clusters.values()), *others]})
 
 
 def _cluster(request: web.Request) -> Cluster:
@@ -174,41 +177,55 @@ def _provision(service: Service, cluster: Cluster, *, fails: bool) -> str:
 
 
 def _body(service: Service, cluster: Cluster) -> dict[str, Any]:
+    body = _frame(service, cluster.name, "AmlCompute")
     counts = cluster.counts()
     steady = counts["preparing"] == 0 and cluster.target() == len(cluster.nodes)
     states = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+    body["tags"] = cluster.tags
+    body["properties"] |= {
+        "provisioningState": cluster.provisioning,
+        "provisioningErrors": cluster.errors or None,
+        "createdOn": iso(cluster.created),
+        "modifiedOn": iso(cluster.created),
+        "properties": {
+            "subnet": None,
+            **cluster.extra,
+            "vmSize": cluster.vm_size,
+            "vmPriority": cluster.priority,
+            "scaleSettings": {
+                "minNodeCount": cluster.minimum,
+                "maxNodeCount": cluster.maximum,
+                "nodeIdleTimeBeforeScaleDown": f"PT{cluster.idle_seconds:g}S",
+            },
+            "currentNodeCount": len(cluster.nodes),
+            "targetNodeCount": cluster.target(),
+            "nodeStateCounts": {f"{state}NodeCount": counts[state] for state in states},
+            "allocationState": "Steady" if steady else "Resizing",
+            "allocationStateTransitionTime": iso(cluster.created),
+            "errors": cluster.errors or None,
+        },
+    }
+    return body
+
+
+def _frame(service: Service, name: str, kind: str) -> dict[str, Any]:
+    """What a compute target of any kind shows."""
     return {
-        "id": f"{service.settings.scope}/computes/{cluster.name}",
-        "name": cluster.name,
+        "id": f"{service.settings.scope}/computes/{name}",
+        "name": name,
         "type": "Microsoft.MachineLearningServices/workspaces/computes",
         "location": service.settings.location,
-        "tags": cluster.tags,
+        "tags": {},
         "properties": {
-            "computeType": "AmlCompute",
+            "computeType": kind,
             "computeLocation": service.settings.location,
             "description": None,
             "resourceId": None,
-            "provisioningState": cluster.provisioning,
-            "provisioningErrors": cluster.errors or None,
+            "provisioningState": "Succeeded",
+            "provisioningErrors": None,
             "isAttachedCompute": False,
-            "createdOn": iso(cluster.created),
-            "modifiedOn": iso(cluster.created),
-            "properties": {
-                "subnet": None,
-                **cluster.extra,
-                "vmSize": cluster.vm_size,
-                "vmPriority": cluster.priority,
-                "scaleSettings": {
-                    "minNodeCount": cluster.minimum,
-                    "maxNodeCount": cluster.maximum,
-                    "nodeIdleTimeBeforeScaleDown": f"PT{cluster.idle_seconds:g}S",
-                },
-                "currentNodeCount": len(cluster.nodes),
-                "targetNodeCount": cluster.target(),
-                "nodeStateCounts": {f"{state}NodeCount": counts[state] for state in states},
-                "allocationState": "Steady" if steady else "Resizing",
-                "allocationStateTransitionTime": iso(cluster.created),
-                "errors": cluster.errors or None,
-            },
+            "createdOn": iso(now()),
+            "modifiedOn": iso(now()),
+            "properties": {},
         },
     }

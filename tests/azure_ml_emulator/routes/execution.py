@@ -13,7 +13,8 @@ from azure_ml_emulator.service import SERVICE, WORKSPACE, Service, service_fault
 from azure_ml_emulator.state import Run
 
 routes = web.RouteTableDef()
-KINDS = (FaultKind.LOST_RUN, FaultKind.STUCK, FaultKind.PREEMPTED, FaultKind.IMAGE_BUILD)
+HELD = (FaultKind.STUCK, FaultKind.UNREADY, FaultKind.OVERDUE)
+KINDS = (FaultKind.LOST_RUN, *HELD, FaultKind.PREEMPTED, FaultKind.IMAGE_BUILD)
 
 
 @routes.post(f"/execution/v1.0{WORKSPACE}/experiments/{{experiment}}/snapshotrun")
@@ -55,6 +56,6 @@ def _cluster(service: Service, name: Any) -> Cluster:
 
 
 def _meet(run: Run, rule: FaultRule) -> None:
-    run.stuck = rule.kind is FaultKind.STUCK
+    run.stuck, run.unready, run.overdue = (rule.kind is kind for kind in HELD)
     run.image_fails = rule.kind is FaultKind.IMAGE_BUILD
     run.preempt_after = rule.seconds if rule.kind is FaultKind.PREEMPTED else None
