@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -63,6 +64,14 @@ class Retune:
     def qualities(self) -> Counter[float]:
         """How often each `quality` was trained, by the training code's own records; final trainings count too."""
         return Counter(map(float, Path(f"{self.record}.qualities").read_text().splitlines()))
+
+
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 120) -> None:
+    """Fails, naming `what`, where the condition does not come true in that time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
 
 
 def ask_api(api: str, path: str, body: object = None, *, method: str | None = None) -> Any:

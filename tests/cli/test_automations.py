@@ -2,8 +2,7 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from retune_command import Retune, ask_api
+from retune_command import Retune, ask_api, wait_until
 from station import CHECKOUT
 from webhook import BLOCK, Webhook
 
@@ -188,13 +187,6 @@ def test_what_concerns_no_deployment_of_its_own_is_told_to_all_who_hear_of_failu
         prefect.webhooks["dask"].wait_for(subject)
     assert "retuner: no completed retune" not in prefect.webhooks["dask"].subjects()
     assert prefect.webhooks["azure-ml"].messages == []
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.3)
 
 
 def test_an_automation_that_is_as_it_should_be_is_not_written_again(prefect: Prefect):
