@@ -160,6 +160,16 @@ def test_a_flow_run_that_fails_is_told_once_and_to_whom_its_deployment_names(pre
     }
 
 
+def test_a_flow_run_that_ran_out_of_time_is_told(prefect: Prefect):
+    """As Prefect's engine ends one whose flow has `timeout_seconds`."""
+    run = prefect.start("retune/local")
+    prefect.set_state(run, type="RUNNING")
+    prefect.set_state(run, type="FAILED", name="TimedOut", message="Flow run exceeded timeout of 60.0 second(s)")
+    name = ask_api(prefect.api, f"flow_runs/{run}")["name"]
+    told = prefect.webhook.wait_for(f"retuner: {name} is TimedOut")
+    assert told.startswith("retune of local: TimedOut\nFlow run exceeded timeout of 60.0 second(s)")
+
+
 def test_a_flow_run_that_is_gone_with_its_worker_ends_crashed_and_is_told(prefect: Prefect):
     """Killed together, as by the loss of their host: nobody is left to say so, and no heartbeat comes any more."""
     run = prefect.start("retune/local")
