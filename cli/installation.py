@@ -14,7 +14,7 @@ from cli.deployments import FILE, Deployment, read_deployments
 from retuner.errors import RetryableError, UserError
 from retuner.parameters import Parameters
 from retuner.settings import CHECKOUT
-from tasks.notification_blocks import load_block
+from tasks.notification_blocks import body_template, load_block
 
 WORK_POOL = "retuner"
 AUTOMATIONS = CHECKOUT / "deployments" / "automations.yaml"
@@ -63,9 +63,13 @@ def wanted_automations(entries: list[dict[str, Any]], deployments: list[Deployme
             if message is None:
                 wanted.append(automation)
             elif blocks := _told_of_failures(deployment, deployments):
-                actions = [{"type": "send-notification", "block_document_id": ids[name], **message} for name in blocks]
-                wanted.append({**automation, "actions": actions})
+                wanted.append({**automation, "actions": [_notification(name, ids[name], message) for name in blocks]})
     return wanted
+
+
+def _notification(block: str, id_: str, message: dict[str, str]) -> dict[str, Any]:
+    body = body_template(block, message["body"])
+    return {"type": "send-notification", "block_document_id": id_, **message, "body": body}
 
 
 def _told_of_failures(deployment: Deployment | None, deployments: list[Deployment]) -> list[str]:

@@ -35,6 +35,12 @@ def gone(settings: Settings) -> set[str]:
     return {path.stem for path in _folder(settings).glob("*.lock") if _is_free(path)}
 
 
+def is_alive(flow_run: str, settings: Settings) -> bool:
+    """Whether the flow run has a process on this host; of another host's nothing is known here."""
+    path = _folder(settings) / f"{flow_run}.lock"
+    return path.exists() and not _is_free(path)
+
+
 def forget(flow_run: str, settings: Settings) -> None:
     """Take note that the end of the flow run has been dealt with; one that was started again keeps its lock."""
     path = _folder(settings) / f"{flow_run}.lock"

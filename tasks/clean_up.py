@@ -16,7 +16,7 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.states import Cancelled, Crashed
 from prefect.utilities.urls import url_for
 
-from retuner.presence import forget, gone
+from retuner.presence import forget, gone, is_alive
 from retuner.search.records import now
 from retuner.settings import Settings
 from retuner.stages import clean_up as stages
@@ -27,7 +27,7 @@ from tasks.stage import stage
 logger = logging.getLogger("retuner.tasks")
 
 CANCELLING_LIMIT = timedelta(minutes=10)
-"""A worker kills a flow run half a minute after it was cancelled; one that still hangs then has no process."""
+"""A worker kills a flow run half a minute after it was cancelled; of another host's this is all that is known here."""
 LAST_LINES = 5
 _REASON = "Its process is gone. What was completed is kept: a new start continues the study."
 
@@ -49,7 +49,7 @@ def end_dead_flow_runs(settings: Settings) -> dict[str, str]:
     """
     lost = gone(settings)
     with get_client(sync_client=True) as client:
-        hanging = [run for run in _unfinished(client) if str(run.id) in lost or _hangs(run)]
+        hanging = [run for run in _unfinished(client) if str(run.id) in lost or _hangs(run, settings)]
         for run in hanging:
             _end(client, run)
             logger.warning("The flow run %s (%s) had no process any more and was ended.", run.name, run.id)
@@ -85,9 +85,11 @@ def _obituary(client: SyncPrefectClient, run: FlowRun) -> str:
     return "\n".join([told, *(["Its last log lines:", *lines] if lines else [])])
 
 
-def _hangs(run: FlowRun) -> bool:
-    state = run.state
-    return state is not None and state.is_cancelling() and now() - state.timestamp > CANCELLING_LIMIT
+def _hangs(run: FlowRun, settings: Settings) -> bool:
+    """Whether it was cancelled long ago; one from the command line works on, since only a worker hears of it."""
+    state: Any = run.state
+    too_long = state.is_cancelling() and now() - state.timestamp > CANCELLING_LIMIT
+    return too_long and not is_alive(str(run.id), settings)
 
 
 def _end(client: SyncPrefectClient, run: FlowRun) -> None:

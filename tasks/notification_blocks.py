@@ -1,6 +1,8 @@
 """Notifications through Prefect's blocks: Slack, Teams, e-mail, any webhook. The address is in the block, not here."""
 
+import html
 import logging
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,15 +28,35 @@ def send_one(name: str, subject: str, body: str) -> None:
     block = load_block(name)
     try:
         with block.raise_on_failure():
-            block.notify(body, subject)
+            block.notify(_as_html(html.escape(body)) if sends_html(name) else body, subject)
     except Exception as error:  # noqa: BLE001 - each kind of block has its own library's errors
-        answer = getattr(error, "response", None)
-        # an HTTP error's own words hold the address, which may be a secret
-        words = f"it answered {answer.status_code}" if answer is not None else type(error).__name__
         raise RetryableError(
-            f"The notification through {name} did not arrive ({words}): check the block's address in the Prefect UI, "
-            "then try: retune notify --test"
+            f"The notification through {name} did not arrive ({_answer(error)}): check the block's address in the "
+            "Prefect UI, then try: retune notify --test"
         ) from None
+
+
+def body_template(name: str, template: str) -> str:
+    """The template of a body, as the server must fill it in for that block."""
+    return _as_html(f"{{% filter escape %}}{template}{{% endfilter %}}") if sends_html(name) else template
+
+
+def sends_html(name: str) -> bool:
+    """Whether the kind of block calls every body HTML, where lines are joined and `<module>` is not seen."""
+    return name.partition("/")[0] == "sendgrid-email"
+
+
+def _as_html(escaped: str) -> str:
+    return f"<pre>{escaped}</pre>"
+
+
+def _answer(error: Exception) -> str:
+    """The status of the answer, if any; the error's own words may hold the address, which may be a secret."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"it answered {response.status_code}"
+    status = re.search(r"\berror=(\d{3})\b", getattr(error, "log", ""))  # Apprise tells it in its log alone
+    return f"it answered {status[1]}" if status else type(error).__name__
 
 
 def load_block(name: str) -> Any:

@@ -69,8 +69,8 @@ class Retune:
         return Counter(map(float, Path(f"{self.record}.qualities").read_text().splitlines()))
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Wait until the condition holds."""
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 120) -> None:
+    """Fails, naming `what`, where the condition does not come true in that time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"

@@ -2,8 +2,7 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from retune_command import Retune, ask_api
+from retune_command import Retune, ask_api, wait_until
 from station import CHECKOUT
 from webhook import BLOCK, Webhook
 
@@ -161,6 +160,16 @@ def test_a_flow_run_that_fails_is_told_once_and_to_whom_its_deployment_names(pre
     }
 
 
+def test_a_flow_run_that_ran_out_of_time_is_told(prefect: Prefect):
+    """As Prefect's engine ends one whose flow has `timeout_seconds`."""
+    run = prefect.start("retune/local")
+    prefect.set_state(run, type="RUNNING")
+    prefect.set_state(run, type="FAILED", name="TimedOut", message="Flow run exceeded timeout of 60.0 second(s)")
+    name = ask_api(prefect.api, f"flow_runs/{run}")["name"]
+    told = prefect.webhook.wait_for(f"retuner: {name} is TimedOut")
+    assert told.startswith("retune of local: TimedOut\nFlow run exceeded timeout of 60.0 second(s)")
+
+
 def test_a_flow_run_that_is_gone_with_its_worker_ends_crashed_and_is_told(prefect: Prefect):
     """Killed together, as by the loss of their host: nobody is left to say so, and no heartbeat comes any more."""
     run = prefect.start("retune/local")
@@ -188,13 +197,6 @@ def test_what_concerns_no_deployment_of_its_own_is_told_to_all_who_hear_of_failu
         prefect.webhooks["dask"].wait_for(subject)
     assert "retuner: no completed retune" not in prefect.webhooks["dask"].subjects()
     assert prefect.webhooks["azure-ml"].messages == []
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.3)
 
 
 def test_an_automation_that_is_as_it_should_be_is_not_written_again(prefect: Prefect):

@@ -5,7 +5,7 @@ import json
 import psutil
 import pytest
 from price_service import meter, price_service
-from retune_command import Retune, wait_for
+from retune_command import Retune, wait_until
 
 SIZE = ("--vm-size", "Standard_D4_v2", "--region", "eastus2")
 TASK = ("plan", "--trials", "96", "--nodes", "16", *SIZE, "--trial-seconds", "177", "--startup-seconds", "300")
@@ -72,7 +72,7 @@ def test_a_probe_ends_though_the_plan_is_killed(alone):
     """Its reports cannot be received any more."""
     space = json.dumps({"steps": 10_000, "delay": 0.1, "fails_at": 0})
     planning = alone.start("plan", "--recipe", "toy_recipe.recorded:recipe", "--space", space)
-    wait_for(lambda: alone.trainings() == 1, "the probe")
+    wait_until(lambda: alone.trainings() == 1, "the probe")
     (probe,) = psutil.Process(planning.pid).children()
     planning.kill()
     planning.communicate(timeout=60)

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
+from retune_command import wait_until
 from station import Station, marked
 from webhook import BLOCK
 
@@ -99,7 +100,7 @@ def test_the_api_refuses_wrong_values_and_unknown_names(station):
 def test_a_second_retune_waits_or_is_refused_as_its_deployment_says(station):
     before = len(station.retune.status())
     first = station.trigger("retune/local", search={"trials": 100, "seed": 7})
-    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
+    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0, "a completed trial")
     study = station.retune.status()[0]["study"]
     waiting = station.trigger("retune/dask", search={"trials": 1})
     station.wait_for(waiting, {"RUNNING"})
@@ -124,7 +125,7 @@ def unscheduled_clean_up(station: Station) -> Iterator[None]:
     deployment = station.deployment("clean-up/every-15-minutes")["id"]
     live = {"tags": {"all_": ["clean-up"]}, "state": {"type": {"any_": ["PENDING", "RUNNING"]}}}
     station.call("POST", f"deployments/{deployment}/pause_deployment", {})
-    wait_until(lambda: not station.call("POST", "flow_runs/filter", {"flow_runs": live}))
+    wait_until(lambda: not station.call("POST", "flow_runs/filter", {"flow_runs": live}), "the end of clean-up")
     yield
     station.call("POST", f"deployments/{deployment}/resume_deployment", {})
 
@@ -133,7 +134,7 @@ def unscheduled_clean_up(station: Station) -> Iterator[None]:
 def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_continues(station, webhook):
     before = len(station.retune.status())
     run = station.trigger("retune/local", search={"trials": 8, "seed": 5})
-    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0)
+    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0, "a completed trial")
     os.kill(lease_holder(station), signal.SIGKILL)
     killed = time.monotonic()
     left = station.retune.status()[0]
@@ -165,7 +166,7 @@ def test_a_schedule_really_starts_flow_runs(station):
     wanted = {
         "flow_runs": {"tags": {"all_": ["auto-scheduled", "clean-up"]}, "state": {"type": {"any_": ["COMPLETED"]}}}
     }
-    wait_until(lambda: station.call("POST", "flow_runs/filter", wanted))
+    wait_until(lambda: station.call("POST", "flow_runs/filter", wanted), "a clean-up that its schedule started")
 
 
 def newest(station: Station) -> dict[str, int]:
@@ -175,13 +176,6 @@ def newest(station: Station) -> dict[str, int]:
 
 def lease_holder(station: Station) -> int:
     return int(json.loads((station.retune.home / "leases" / "FAQ_ranker.json").read_text())["pid"])
-
-
-def wait_until(condition, *, seconds: float = 120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.3)
 
 
 def test_the_kinds_of_block_that_hold_credentials_are_offered_in_the_ui(station):

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from compute_backends import scheduler, worker
 from missing import lacking
-from retune_command import Retune
-from what_holds import assert_only_whole_entries, completed, shortened, wait_until
+from retune_command import Retune, wait_until
+from what_holds import assert_only_whole_entries, completed, shortened
 
 TRIALS = 8
 

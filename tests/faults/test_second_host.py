@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from compute_backends import scheduler, worker
-from retune_command import Retune
+from retune_command import Retune, wait_until
 from sqlalchemy import create_engine, text
-from what_holds import wait_until
 
 TRIALS = 2
 CLEAN_UP = "from flows.clean_up import clean_up; print(clean_up(return_state=True).message)"

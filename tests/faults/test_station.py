@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from retune_command import wait_until
 from station import Station, marked
 from webhook import BLOCK, Webhook
-from what_holds import completed, wait_until
+from what_holds import completed
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,6 @@ from retune_command import Retune
 def shortened(whole: Iterable[Any], short: Collection[Any]) -> list[Any]:
     """Parameters of a test: `make test` takes those in `short`, `make faults` the whole."""
     return [one if one in short else pytest.param(one, marks=pytest.mark.long) for one in whole]
-
-
-def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
 
 
 def completed(retune: Retune) -> int:

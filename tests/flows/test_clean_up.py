@@ -4,17 +4,21 @@ import subprocess
 import sys
 import time
 
-from retune_command import Retune, ask_api
+from retune_command import Retune, ask_api, wait_until
 
-CLEAN_UP = "from flows.clean_up import clean_up; print(clean_up(return_state=True).message)"
+CLEAN_UP = (
+    "import sys; from datetime import timedelta; "
+    "from flows.clean_up import clean_up; from tasks import clean_up as tasks; "
+    "tasks.CANCELLING_LIMIT = timedelta(minutes=float(sys.argv[1])); print(clean_up(return_state=True).message)"
+)
 NEWEST = {"flow_runs": {"name": {"like_": "retune-"}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
 
 
-def clean_up(retune: Retune) -> str:
-    """The last message of one clean-up in that home."""
+def clean_up(retune: Retune, *, cancelling_minutes: float = 10) -> str:
+    """The last message of one clean-up in that home; a flow run may be Cancelling for so long."""
     environment = {**retune.environment, "PREFECT_HOME": str(retune.folder / "prefect")}
     done = subprocess.run(
-        [sys.executable, "-c", CLEAN_UP],
+        [sys.executable, "-c", CLEAN_UP, str(cancelling_minutes)],
         env=environment,
         cwd=retune.folder,
         capture_output=True,
@@ -40,17 +44,13 @@ def test_a_flow_run_that_ended_as_it_should_is_no_dead_one_whatever_its_lock_say
 
 
 def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, api):
-    process = retune.start(*retune.search(trials=60, space={"delay": 1}))
-    deadline = time.monotonic() + 120
-    while retune.trainings() < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    [lock] = (retune.home / "flow-runs").glob("*.lock")
+    process, run = in_mid_search(retune)
     assert "Nothing was left behind" in clean_up(retune)  # it is alive
     process.kill()
     process.communicate()
 
-    this = {"flow_runs": {"id": {"any_": [lock.stem]}}}
+    deadline = time.monotonic() + 300
+    this = {"flow_runs": {"id": {"any_": [run]}}}
     assert retune.status()[0]["trials"]["running"] > 0
     told = clean_up(retune)
     study = retune.status()[0]
@@ -61,6 +61,45 @@ def test_a_killed_flow_run_is_ended_and_its_study_is_left_to_be_resumed(retune, 
     assert states(api, "flow_runs/filter", this) == {"CRASHED"}
     # the server may write what it was told before the kill after that: the next clean-up ends it as well
     while states(api, "task_runs/filter", this) & {"RUNNING", "PENDING"}:
-        assert time.monotonic() < deadline + 300
+        assert time.monotonic() < deadline
         assert "Nothing was left behind" in clean_up(retune)
     assert "Nothing was left behind" in clean_up(retune)
+
+
+def in_mid_search(retune: Retune) -> tuple["subprocess.Popen[str]", str]:
+    """A retune from the command line, and its flow run."""
+    process = retune.start(*retune.search(trials=60, space={"delay": 1}))
+    wait_until(lambda: retune.trainings() >= 3, "three trainings")
+    [lock] = (retune.home / "flow-runs").glob("*.lock")
+    return process, lock.stem
+
+
+def cancel(api: str, run: str) -> None:
+    """As the UI's button does; no worker is there to hear of it."""
+    ask_api(api, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+
+
+def test_a_flow_run_that_hangs_in_cancelling_ends_cancelled_and_one_with_a_process_is_left(retune, api):
+    flow = ask_api(api, "flows/", {"name": "retune"})["id"]
+    elsewhere = ask_api(api, "flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})["id"]
+    process, here = in_mid_search(retune)
+    both = (here, elsewhere)
+    for run in both:
+        cancel(api, run)
+    assert "Nothing was left behind" in clean_up(retune)
+    assert [state_of(api, run) for run in both] == ["CANCELLING", "CANCELLING"]
+
+    told = clean_up(retune, cancelling_minutes=0)
+    assert told.count("had no process any more") == 1
+    assert [state_of(api, run) for run in both] == ["CANCELLING", "CANCELLED"]
+    assert process.poll() is None
+
+    process.kill()
+    process.communicate()
+    assert "The flow run retune-FAQ_ranker had no process any more" in clean_up(retune)
+    assert state_of(api, here) == "CANCELLED"
+    assert retune.status()[0]["trials"]["running"] == 0
+
+
+def state_of(api: str, run: str) -> str:
+    return str(ask_api(api, f"flow_runs/{run}")["state_type"])

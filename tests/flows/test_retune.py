@@ -10,7 +10,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from retune_command import Retune, ask_api, wait_for
+from retune_command import Retune, ask_api, wait_until
 from webhook import BLOCK, Webhook
 
 STOP_SECONDS = 15
@@ -120,7 +120,7 @@ def completed(retune: Retune) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
     process = retune.start(*retune.search(trials=8))
-    wait_for(lambda: completed(retune) >= 1, "a completed trial")
+    wait_until(lambda: completed(retune) >= 1, "a completed trial")
     process.send_signal(number)
     signalled = time.monotonic()
     _, err = process.communicate(timeout=60)
@@ -136,7 +136,7 @@ def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
 
 def test_a_signal_ends_the_probe_of_a_plan_too(retune):
     process = retune.start(*retune.search("--probe", "true", space={"steps": 10_000}))
-    wait_for(lambda: retune.trainings() == 1, "the probe")
+    wait_until(lambda: retune.trainings() == 1, "the probe")
     process.send_signal(signal.SIGTERM)
     signalled = time.monotonic()
     _, err = process.communicate(timeout=60)
@@ -150,7 +150,7 @@ def test_a_signal_is_heard_while_a_scheduler_does_not_answer(retune):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         process = retune.start(*retune.search("--address", address))
-        wait_for(lambda: (retune.home / "ledger.sqlite").exists() and retune.status(), "a study")
+        wait_until(lambda: (retune.home / "ledger.sqlite").exists() and retune.status(), "a study")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -190,7 +190,7 @@ def test_a_password_in_what_the_training_raises_is_shown_nowhere(retune, api):
 
 def test_a_second_retune_of_the_model_is_refused(retune):
     process = retune.start(*retune.search(trials=8))
-    wait_for(lambda: retune.trainings() >= 1, "a training")
+    wait_until(lambda: retune.trainings() >= 1, "a training")
     refused = retune(*retune.search(trials=8))
     assert refused.returncode == 1
     assert "Another retune of FAQ_ranker is at work" in refused.stderr
@@ -200,7 +200,7 @@ def test_a_second_retune_of_the_model_is_refused(retune):
 
 def test_a_study_of_other_data_or_space_is_not_resumed(retune):
     process = retune.start(*retune.search(trials=8))
-    wait_for(lambda: completed(retune) >= 1, "a completed trial")
+    wait_until(lambda: completed(retune) >= 1, "a completed trial")
     process.kill()
     process.communicate()
     study = retune.status()[0]["study"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retuner.presence import announce, forget, gone
+from retuner.presence import announce, forget, gone, is_alive
 from retuner.settings import Settings, read_settings
 
 DIE = "import os, sys; from retuner.presence import announce; from retuner.settings import read_settings\n"
@@ -27,6 +27,7 @@ def die(settings: Settings) -> Path:
 def test_a_killed_process_is_gone_until_it_is_forgotten(settings):
     die(settings)
     assert gone(settings) == gone(settings) == {"a"}
+    assert not is_alive("a", settings)
     forget("a", settings)
     assert gone(settings) == set()
 
@@ -34,7 +35,9 @@ def test_a_killed_process_is_gone_until_it_is_forgotten(settings):
 def test_a_live_one_and_one_that_ended_or_raised_are_not_gone(settings):
     with announce("a", settings):
         assert gone(settings) == set()
+        assert is_alive("a", settings)
     assert gone(settings) == set()
+    assert not is_alive("a", settings)
     with pytest.raises(ZeroDivisionError), announce("a", settings):
         raise ZeroDivisionError
     assert gone(settings) == set()
