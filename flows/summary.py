@@ -18,11 +18,24 @@ from retuner.stages.evaluate import Evaluation
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
 
-DOCUMENT = (
-    *("dataset", "study", "flow_run", "trials", "best", "test", "standard_errors", "model", "decision", "report"),
-    *("ended_early", "cost", "seconds"),
-)
-"""Keys of the document, whatever came of the flow run; null for what there was not."""
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """What `retune run --json` prints, whatever came of the flow run; null for what there was not."""
+
+    dataset: str
+    study: str
+    flow_run: str
+    trials: dict[str, int] | None = None
+    best: dict[str, Any] | None = None
+    test: dict[str, float] | None = None
+    standard_errors: dict[str, float] | None = None
+    model: dict[str, Any] | None = None
+    decision: str
+    report: str | None = None
+    ended_early: str | None = None
+    cost: dict[str, Any] | None = None
+    seconds: dict[str, float] | None = None
 
 
 class Stopwatch:
@@ -83,35 +96,34 @@ def summarise(
     It asks nobody: a ledger that fails now must not undo what was achieved.
     """
     best, evaluation, version, costs = outcome.best, outcome.evaluation, outcome.version, outcome.costs
-    document = {
-        "dataset": study.dataset.name,
-        "study": study.name,
-        "flow_run": str(flow_run.id),
-        "trials": costs.trials,
-        "best": {"params": best.parameters, "value": best.value, "metric": study.record.identity.metric},
-        "test": evaluation.metrics,
-        "standard_errors": evaluation.standard_errors,
-        "model": {
+    document = Document(
+        dataset=study.dataset.name,
+        study=study.name,
+        flow_run=str(flow_run.id),
+        trials=costs.trials,
+        best={"params": best.parameters, "value": best.value, "metric": study.record.identity.metric},
+        test=evaluation.metrics,
+        standard_errors=evaluation.standard_errors,
+        model={
             "name": bench.parameters.model_name,
             "version": version.version if version else None,
             "champion": version is not None,
             "uri": version.uri if version else None,
         },
-        "decision": evaluation.reason,
-        "report": report,
-        "ended_early": costs.ended_early,
-        "cost": costs.document,
-        "seconds": seconds,
-    }
-    return Summary(document, evaluation.verdict, _markdown(document, evaluation.verdict))
+        decision=evaluation.reason,
+        report=report,
+        ended_early=costs.ended_early,
+        cost=costs.document,
+        seconds=seconds,
+    )
+    return Summary(vars(document), evaluation.verdict, _markdown(vars(document), evaluation.verdict))
 
 
 def nothing_changed(dataset: Dataset, study: str) -> Any:
     """The end of a flow run that would only have repeated a study: Completed, and the document says so."""
     decision = f"Nothing changed since {study}: same data, code and parameters, so no trial was started."
-    told = {"dataset": dataset.name, "study": study, "flow_run": str(flow_run.id), "decision": decision}
-    document: dict[str, Any] = {**dict.fromkeys(DOCUMENT), **told}
-    return Completed(name="Unchanged", message=decision, data=document)
+    document = Document(dataset=dataset.name, study=study, flow_run=str(flow_run.id), decision=decision)
+    return Completed(name="Unchanged", message=decision, data=vars(document))
 
 
 def _markdown(document: dict[str, Any], verdict: str) -> str:
