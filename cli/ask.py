@@ -3,6 +3,7 @@
 import argparse
 import json
 from textwrap import shorten
+from typing import Any
 
 from cli import arguments
 from cli.credentials import azure_ml_identity
@@ -15,6 +16,8 @@ from retuner.settings import read_settings
 
 SHOWN = 100
 """Characters of an answer's first line that a person is shown; `--json` has all of it."""
+UNLIKELY = 0.05
+"""Where no answer's probability reaches it, a person is told that none matches."""
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -46,9 +49,17 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         show(json.dumps({"model": {"name": version.name, "version": version.version}, "answers": answers}))
         return 0
+    for line in answer_lines(answers):
+        show(line)
+    return 0
+
+
+def answer_lines(answers: list[dict[str, Any]]) -> list[str]:
+    """The answers as people read them; first, where it is so, that none of them is likely."""
+    best = max(answer["probability"] for answer in answers)
+    lines = [f"Nothing matches: the best answer has a probability of {best:.1%}."] if best < UNLIKELY else []
     for number, answer in enumerate(answers, start=1):
         line, *below = [str(value) for name, value in answer.items() if name not in ("id", "probability")]
-        show(f"{number}. {shorten(line, SHOWN, placeholder=' (..)')}  ({answer['probability']:.0%})")
-        for value in below:
-            show(f"   {value}")
-    return 0
+        lines.append(f"{number}. {shorten(line, SHOWN, placeholder=' (..)')}  ({answer['probability']:.0%})")
+        lines += [f"   {value}" for value in below]
+    return lines

@@ -31,7 +31,7 @@ def execute(options: argparse.Namespace) -> int:
     settings = read_settings()
     known = _told(options)
     parameters = parse_parameters(arguments.read_parameters(options, {}))
-    recipe = _find_recipe(parameters.recipe)
+    recipe = _find_recipe(parameters)
     with ExitStack() as opened:
         sources = _sources(parameters, recipe, settings, known, opened)
         plan = make_plan(parameters, settings, sources, known, is_strict=True)
@@ -54,11 +54,14 @@ def _told(options: argparse.Namespace) -> Told:
     return known
 
 
-def _find_recipe(name: str) -> "Recipe":
-    """The recipe, before anything is asked or tried for it: a plan of one that is not there would be of no use."""
+def _find_recipe(parameters: Parameters) -> "Recipe":
+    """The recipe, before anything is asked or tried for it: a plan of one that cannot be tuned would be of no use."""
+    from retuner.search.space import validate_space
     from retuner.workbench import find_recipe
 
-    return find_recipe(name)
+    recipe = find_recipe(parameters.recipe)
+    validate_space(recipe.search_space, parameters.search.space)
+    return recipe
 
 
 def _sources(parameters: Parameters, recipe: "Recipe", settings: Settings, known: Told, opened: ExitStack) -> Sources:

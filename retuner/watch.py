@@ -1,26 +1,54 @@
 """Watch a study in a notebook: the same view as `retune watch`, kept up to date in its place."""
 
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from html import escape
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retuner.search.view import StudyView
+
+THREAD = "retuner-watch"
+"""Name of the thread that keeps a view up to date beside the cells."""
 
 
-def watch(study: str | None = None, *, seconds: float = 2.0) -> None:
-    """Show a study, and keep it up to date every `seconds` until it ends or the cell is interrupted.
+def watch(study: str | None = None, *, seconds: float = 2.0, block: bool = False) -> None:
+    """Show a study, and keep it up to date every `seconds` until it ends.
 
-    It may be one of any process or machine that writes to the same ledger, alive or ended. Without a name it is the
-    study that was written to last. Raises UserError for an unknown one.
+    The next cells can be worked with meanwhile; with `block` the cell lasts as long as the study, or until it is
+    interrupted. The study may be one of any process or machine that writes to the same ledger, alive or ended. Without
+    a name it is the one that was written to last. Raises UserError for an unknown one.
     """
-    from IPython.display import HTML, display
+    from IPython.display import display
 
-    from retuner.screen import to_html
     from retuner.search.follow import follow
     from retuner.settings import read_settings
 
-    shown: Any = None
-    with suppress(KeyboardInterrupt):
-        for view in follow(study, read_settings(), seconds=seconds):
-            page = HTML(to_html(view))
-            if shown is None:
-                shown = display(page, display_id=True)
-            else:
-                shown.update(page)
+    views = follow(study, read_settings(), seconds=seconds)
+    first = next(views)
+    shown = display(_page(first), display_id=True)
+    if block:
+        with suppress(KeyboardInterrupt):
+            keep_up(shown, first, views)
+    else:
+        Thread(target=keep_up, args=(shown, first, views), name=THREAD, daemon=True).start()
+
+
+def keep_up(shown: Any, view: "StudyView", views: Iterator["StudyView"]) -> None:
+    """Show each view in the place of the one before; where no more can be had, the last one with the reason."""
+    from retuner.errors import RetunerError
+
+    try:
+        for view in views:
+            shown.update(_page(view))
+    except RetunerError as error:
+        shown.update(_page(view, f"<p>{escape(str(error))}</p>"))
+
+
+def _page(view: "StudyView", below: str = "") -> Any:
+    from IPython.display import HTML
+
+    from retuner.screen import to_html
+
+    return HTML(to_html(view) + below)

@@ -117,6 +117,19 @@ class Recipe(Protocol):
         """
 
 
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "name": (str, "a text"),
+    "objective": (Objective, "an Objective"),
+    "metrics": ((tuple, list), "a tuple of names"),
+    "search_space": (Mapping, "a dictionary of ranges"),
+    "period": (int, "a whole number"),
+    "files": ((tuple, list), "a tuple of names"),
+    "addresses": (Mapping, "a dictionary"),
+    "options": (Mapping, "a dictionary"),
+}
+"""The parts of a recipe that are no methods: what each must be, and in words."""
+
+
 @runtime_checkable
 class ChecksSource(Protocol):
     """An optional part of a recipe: without it, faults inside the raw files are told when they are prepared."""
@@ -178,16 +191,30 @@ def load_recipe(name: str) -> Recipe:
         recipe = getattr(import_module(module_name), attribute)
     except ModuleNotFoundError as error:
         raise InvalidInput(_not_found(name, module_name, str(error.name))) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidInput(
             f"The recipe '{name}' cannot be imported ({type(error).__name__}: {error}): mend the module "
             f"{module_name}, or name another recipe as 'package.module:object'."
         ) from error
-    members = set(Recipe.__annotations__) | {m for m, v in vars(Recipe).items() if callable(v) and m[0] != "_"}
-    missing = sorted(member for member in members if not hasattr(recipe, member))
-    if missing:
-        raise InvalidInput(f"The recipe '{name}' lacks {', '.join(missing)}: see docs/recipes.md.")
+    if faults := _faults(recipe):
+        raise InvalidInput(f"The recipe '{name}' {' and '.join(faults)}: see docs/recipes.md.")
     return recipe  # type: ignore[no-any-return]
+
+
+def _faults(recipe: Any) -> list[str]:
+    """What makes the object no recipe, as ends of a sentence about it."""
+    if isinstance(recipe, type):
+        return [f"is a class, and an object of it is wanted, as in recipe = {recipe.__name__}()"]
+    methods = sorted(member for member, value in vars(Recipe).items() if callable(value) and member[0] != "_")
+    if missing := sorted(part for part in [*_KINDS, *methods] if not hasattr(recipe, part)):
+        return [f"lacks {', '.join(missing)}"]
+    faults = [f"has a part {part} that cannot be called" for part in methods if not callable(getattr(recipe, part))]
+    for part, (kind, words) in _KINDS.items():
+        if not isinstance(value := getattr(recipe, part), kind):
+            faults.append(f"has a {type(value).__name__} as {part}, which must be {words}")
+    if not faults and recipe.objective.metric not in recipe.metrics:
+        faults.append(f"has not its objective's metric '{recipe.objective.metric}' among its metrics")
+    return faults
 
 
 def _not_found(recipe: str, module: str, missing: str) -> str:

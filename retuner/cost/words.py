@@ -100,9 +100,12 @@ def _budget(plan: Plan) -> list[str]:
         lines.append(f"The final training would be cut off: budget.{name} {left} s to it. Raise it.")
     if fits.trials < plan.trials:
         lines.append(
-            f"{'At least' if plan.is_bound else 'About'} {fits.trials} of the {_count(plan.trials, 'trial')} fit: one "
-            f"is started only where it and the final training may take their longest."
+            f"The search ends after {'at least' if plan.is_bound else 'about'} {fits.trials} of the "
+            f"{_count(plan.trials, 'trial')}: one is started only where it and the final training may take their "
+            f"longest."
         )
+    elif plan.max_cost is not None or plan.max_minutes is not None:
+        lines.append(f"The budget lets {'the trial' if plan.trials == 1 else f'all {plan.trials} trials'} be tried.")
     if plan.trials_at_once < plan.nodes:
         lines.append(f"max_cost = {plan.max_cost:g} USD lets {_count(plan.trials_at_once, 'trial')} run at once.")
     return lines

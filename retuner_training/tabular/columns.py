@@ -38,6 +38,15 @@ class Columns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         }
         return pd.DataFrame(columns, index=X.index)
 
+    def unknown(self, X: pd.DataFrame) -> dict[str, list[str]]:  # noqa: N803
+        """The values of texts that are no learnt category, by column: `transform` takes them for missing ones."""
+        found = {}
+        for name, known in self.categories_.items():
+            if known is not None and name in X:
+                texts = as_texts(X[name]).dropna()
+                found[name] = sorted(set(texts[~texts.isin(known)]))
+        return {name: values for name, values in found.items() if values}
+
     @property
     def kinds(self) -> dict[str, str]:
         """Kind of each column that a row must have, by name."""

@@ -1,6 +1,7 @@
 """A fitted classifier of rows."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from retuner_training.errors import InvalidInput, listed
 FLOOR = 1e-15
 """The least probability that a log loss is taken of, as in LightGBM, so that reports and scores agree."""
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class TabularModel:
@@ -26,12 +29,18 @@ class TabularModel:
     """Names of the classes, in the order of the probabilities."""
 
     def predict_proba(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Probability of every class: rows x classes."""
+        """Probability of every class: rows x classes. The log says which values the model has never learnt."""
+        for name, values in self.pipeline["columns"].unknown(frame).items():
+            found = listed([repr(value) for value in values])
+            _log.warning("The model has not learnt the value %s of the column '%s': it counts as missing.", found, name)
+        return self._probabilities(frame)
+
+    def _probabilities(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
         return np.asarray(self.pipeline.predict_proba(frame))
 
     def scores(self, frame: pd.DataFrame, target: pd.Series) -> pd.DataFrame:
         """Per row: log_loss, accuracy (1 where the likeliest class is right) and whether the class is known."""
-        probabilities = self.predict_proba(frame)
+        probabilities = self._probabilities(frame)
         place = places(target, self.classes)
         own = np.where(place < 0, 0.0, probabilities[np.arange(len(place)), place])
         return pd.DataFrame(

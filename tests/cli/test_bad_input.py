@@ -48,6 +48,18 @@ def test_a_wrong_argument_is_refused_before_anything_starts(tmp_path, arguments,
     assert not list(retune.home.glob("datasets/*"))
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_recipe_that_lacks_a_part_is_told_which(tmp_path, command):
+    parts = "{name: getattr(whole, name) for name in dir(whole) if name[0] != '_' and name not in ('score', 'seen')}"
+    imports = "from types import SimpleNamespace\nfrom toy_recipe import recipe as whole\n"
+    (tmp_path / "half.py").write_text(f"{imports}recipe = SimpleNamespace(**{parts})")
+    retune = Retune(tmp_path)
+    retune.environment["PYTHONPATH"] += f":{tmp_path}"
+    sentence = refused(retune, command, "--recipe", "half:recipe")
+    assert sentence == "retune: The recipe 'half:recipe' lacks score, seen: see docs/recipes.md."
+    assert not list(retune.home.glob("*"))
+
+
 def test_a_table_without_the_target_is_told_once_and_before_anything_starts(tmp_path):
     (tmp_path / "customers.csv").write_text("age,plan\n31,basic\n")
     retune = Retune(tmp_path)

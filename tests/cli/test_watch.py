@@ -59,6 +59,17 @@ def test_json_is_one_document(retune, study):
     assert (document["study"], document["phase"], document["trials"]["failed"]) == (study.name, "interrupted", 1)
 
 
+def test_the_study_of_another_machine_is_found_where_they_share_a_server(retune, postgres_server):
+    retune.environment["RETUNER_LEDGER_URL"] = postgres_server()
+    with Ledger(retune.environment["RETUNER_LEDGER_URL"]) as ledger:
+        study = told_study(ledger)
+        ledger.write_trials(study.name, just_now(told_trials(4)))
+        document = json.loads(retune("watch", "--json").stdout)
+        words = retune("watch", "--once").stdout
+    assert (document["study"], document["trials"]["ended"]) == (study.name, 4)
+    assert "4 of 8 ended" in words
+
+
 def test_a_terminal_is_kept_up_to_date_until_the_study_ends(retune, ledger, study):
     settings = read_settings({"RETUNER_HOME": str(retune.home)})
     screen, terminal = pty.openpty()

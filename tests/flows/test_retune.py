@@ -188,14 +188,28 @@ def test_a_password_in_what_the_training_raises_is_shown_nowhere(retune, api):
     assert not [text for text in told if "hunter2" in text]
 
 
-def test_a_second_retune_of_the_model_is_refused(retune):
-    process = retune.start(*retune.search(trials=8))
+def test_a_retune_at_work_shows_how_far_it_is_and_a_second_one_of_its_model_is_refused(retune, api):
+    process = retune.start(*retune.search(trials=400))
     wait_until(lambda: retune.trainings() >= 1, "a training")
+    wait_until(lambda: "leaderboard-faq-ranker" in newest_artifacts(api), "a leaderboard")
+    shown = newest_artifacts(api)
+    assert 0 < shown["progress-faq-ranker"] < 100
+    rows = json.loads(shown["leaderboard-faq-ranker"])
+    values = [row["hit"] for row in rows if row["state"] == "completed"]
+    assert values == sorted(values, reverse=True) != []
     refused = retune(*retune.search(trials=8))
     assert refused.returncode == 1
     assert "Another retune of FAQ_ranker is at work" in refused.stderr
     process.terminate()
     process.communicate(timeout=60)
+
+
+def newest_artifacts(api: str) -> dict:
+    """The artifacts of the flow run that began last, by key, while it runs."""
+    (flow_run,) = ask_api(api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    assert flow_run["state_type"] == "RUNNING"
+    found = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [flow_run["id"]]}}})
+    return {one["key"]: one["data"] for one in found}
 
 
 def test_a_study_of_other_data_or_space_is_not_resumed(retune):

@@ -173,6 +173,7 @@ def test_attempts_that_may_move_to_dedicated_nodes_are_told_with_their_price(pla
     assert any(told in line for line in plan_lines(plan))
 
 
+LETS_ALL = "The budget lets all 96 trials be tried."
 BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
 
 
@@ -180,17 +181,24 @@ BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
     ("limit", "fits", "words"),
     [
         ({}, {"cost": None, "minutes": None, "trials": 96}, []),
-        ({"max_cost": 50}, {"cost": True, "minutes": None, "trials": 96}, ["6.62 USD that are expected are within"]),
+        (
+            {"max_cost": 50},
+            {"cost": True, "minutes": None, "trials": 96},
+            ["6.62 USD that are expected are within", LETS_ALL],
+        ),
         (
             # three at once, of which each starts and idles for 0.27 USD: 0.53 are left for trials beside the first
             {"max_cost": 2},
             {"cost": False, "minutes": None, "trials": 24},
-            ["USD that are expected are more than max_cost = 2 USD.", "About 24 of the 96 trials fit"],
+            [
+                "USD that are expected are more than max_cost = 2 USD.",
+                "The search ends after about 24 of the 96 trials:",
+            ],
         ),
         (
             {"max_minutes": 60},
             {"cost": None, "minutes": True, "trials": 96},
-            ["46 minutes that are expected are within"],
+            ["46 minutes that are expected are within", LETS_ALL],
         ),
         (
             # 51 minutes, less 1500 s and a minute, leave 1500 s: after the start of the nodes six rounds of 177 s
@@ -204,7 +212,7 @@ BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
             [
                 "46 minutes that are expected are more than max_minutes = 42.",
                 "budget.max_minutes leaves 1260 s",
-                "About 80 of the 96",
+                "The search ends after about 80 of the 96 trials:",
             ],
         ),
         (
@@ -221,6 +229,7 @@ def test_the_plan_says_whether_it_stays_within_the_budget_and_how_many_trials_do
     for word in words:
         assert any(word in line for line in lines), lines
     assert any("that are expected are" in line for line in lines) == bool(limit)
+    assert sum("The search ends after" in line or line == LETS_ALL for line in lines) == bool(limit)
 
 
 def test_as_many_trials_as_the_plan_says_can_be_paid_for(planner):

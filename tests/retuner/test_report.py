@@ -3,11 +3,15 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+import zlib
 from collections import Counter
 from dataclasses import asdict, replace
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from report_page import Page
 from told_study import COMPLETED, FAILED, IDENTITY, PRUNED, SPACE, told_study, told_trial, told_trials
 
@@ -181,6 +185,34 @@ def test_no_column_of_the_trials_is_cut_in_a_window_of_a_small_laptop_or_on_pape
         float(width) > float(height) for width, height in re.findall(rb"/MediaBox \[0 0 (\S+) (\S+)\]", page.pdf())
     ]
     assert across.count(True) == 1
+
+
+def test_no_figure_is_blank_on_paper(finished, ledger, store, settings, page, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(make_report(look(ledger, finished.name, settings), ledger, store))
+    page.goto(file.as_uri())
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 673, "height": 1017})
+    figures = page.locator("figure svg").all()
+    assert len(figures) == 7
+    for figure in figures:
+        assert inked(figure.screenshot()) > 0.005, figure.get_attribute("aria-label")
+    whole = drawn(page.pdf())
+    page.add_style_tag(content="figure svg { opacity: 0 }")
+    assert all(inked(figure.screenshot()) == 0 for figure in figures)
+    assert drawn(page.pdf()) <= whole - 5 * len(ledger.trials(finished.name)), "a trial is a mark in most figures"
+
+
+def inked(picture: bytes) -> float:
+    """The share of a picture that is not as its corner."""
+    pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB")).astype(int)
+    return float((abs(pixels - pixels[0, 0]).max(axis=2) > 40).mean())
+
+
+def drawn(pdf: bytes) -> int:
+    """Lines and areas that are painted on the pages of a PDF document, by the operators in its streams."""
+    streams = re.findall(rb"/Filter /FlateDecode.*?stream\r?\n(.*?)endstream", pdf, re.DOTALL)
+    return sum(len(re.findall(rb"(?m)^(?:f|f\*|S)$", zlib.decompressobj().decompress(one))) for one in streams)
 
 
 def assert_not_cut(page) -> None:

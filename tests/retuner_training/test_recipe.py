@@ -57,6 +57,7 @@ def test_a_recipe_that_is_not_there_is_told(module, name, words):
             "raise RuntimeError('no licence')\n",
             r"cannot be imported \(RuntimeError: no licence\): mend the module given",
         ),
+        ("raise SystemExit('bye')\n", r"cannot be imported \(SystemExit: bye\): mend the module given"),
     ],
 )
 def test_a_recipe_whose_module_raises_is_told_with_what_it_raised(module, code, words):
@@ -78,3 +79,20 @@ def test_a_recipe_that_lacks_parts_is_told_which(module):
     name = module(f"class Part:\n    {' = '.join(sorted(parts))} = None\n\n\nrecipe = Part()\n")
     with pytest.raises(InvalidInput, match=r"given\.recipes:recipe' lacks options, score: see docs/recipes\.md"):
         load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("recipe = type(whole)", r"is a class, and an object of it is wanted, as in recipe = \w+\(\): see docs"),
+        ("recipe.fit = None", r"has a part fit that cannot be called: see docs"),
+        ("recipe.files = 'a.csv'", r"has a str as files, which must be a tuple of names: see docs"),
+        ("recipe.search_space = [1]", r"has a list as search_space, which must be a dictionary of ranges: see docs"),
+        ("recipe.objective = 'hit'", r"has a str as objective, which must be an Objective: see docs"),
+        ("recipe.metrics = ('other',)", r"has not its objective's metric 'log_loss' among its metrics: see docs"),
+    ],
+)
+def test_a_recipe_with_a_part_of_the_wrong_kind_is_told_which(module, code, words):
+    copy = "from copy import copy\nfrom retuner_training.tabular.recipe import recipe as whole\nrecipe = copy(whole)\n"
+    with pytest.raises(InvalidInput, match=words):
+        load_recipe(module(copy + code))

@@ -100,6 +100,24 @@ def test_of_many_categories_the_most_frequent_are_learnt():
     assert "v299" in columns.categories_["id"]
 
 
+def test_values_that_the_model_has_never_learnt_are_told(model, caplog):
+    row = {"plan": "platinum", "paid": True, "city": None}
+    unknown = RECIPE.answer(model, json.dumps(row), top=1)
+    assert caplog.messages == [
+        "The model has not learnt the value 'platinum' of the column 'plan': it counts as missing."
+    ]
+    caplog.clear()
+    assert RECIPE.answer(model, json.dumps({**row, "plan": None}), top=1) == unknown
+    rows = pd.DataFrame(
+        {"age": [1.0] * 3, "plan": ["x", "basic", "y"], "city": ["Rome", "Oslo", None], "paid": [1, 0, 1]}
+    )
+    model.predict_proba(rows)
+    assert ["'x', 'y'" in caplog.messages[0], "'Rome' of the column 'city'" in caplog.messages[1]] == [True, True]
+    caplog.clear()
+    model.scores(rows, pd.Series(["yes", "no", "no"]))
+    assert caplog.messages == [], "a search has one line a trial, not one a score"
+
+
 def test_an_answer_ranks_the_classes_of_a_row(model):
     answers = RECIPE.answer(model, json.dumps({"plan": "gift", "paid": True}), top=2)
     assert answers[0]["class"] == "yes"
