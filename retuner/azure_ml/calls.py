@@ -94,9 +94,14 @@ def default_sign_in() -> Any:
     names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
     if all(os.environ.get(name) for name in names):
         return sign_in_with_secret(*(os.environ[name] for name in names))
-    from azureml.core.authentication import TokenAuthentication
+    from azureml.core.authentication import AbstractAuthentication, TokenAuthentication
 
-    return TokenAuthentication(_machine_tokens(), cloud="AzureCloud")
+    class Machine(TokenAuthentication):  # type: ignore[misc]
+        """The SDK's own class gives its tokens by an audience of the SDK alone, and Azure's management clients none."""
+
+        get_token = AbstractAuthentication.get_token
+
+    return Machine(_machine_tokens(), cloud="AzureCloud")
 
 
 def _machine_tokens() -> Callable[[str], str]:

@@ -15,7 +15,7 @@ from azure_ml_emulator.jobs import ARTIFACTS, SNAPSHOTS
 from azure_ml_emulator.proxy import AllowListProxy
 from azure_ml_emulator.record import Record
 from azure_ml_emulator.server import application, listen
-from azure_ml_emulator.service import Service
+from azure_ml_emulator.service import LOGIN, Service
 from azure_ml_emulator.state import Run, Settings
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ class Emulator:
         self.record = Record()
         self.environment: dict[str, str] = {}
         """Variables that lead the SDK here; for the environment of the process under test, never of this machine."""
+        self.environment_of_machine: dict[str, str] = {}
+        """The same for a machine in Azure with a managed identity."""
         self._blobs = Blobs(blobs)
         self._ready = threading.Event()
         self._stop: asyncio.Event
@@ -108,6 +110,7 @@ class Emulator:
             "REQUESTS_CA_BUNDLE": str(bundle),
         }
         self._service.client_environment = reach
+        self.environment_of_machine = {**reach, "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"https://{LOGIN[0]}"}
         self.environment = {
             **reach,
             "AZURE_TENANT_ID": self.settings.tenant,

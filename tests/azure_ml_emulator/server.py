@@ -32,7 +32,7 @@ from azure_ml_emulator.service import FAULT, SERVICE, Service
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BLOB_HOSTS = "*.blob.core.windows.net"
-OPEN_TO_ALL = re.compile(r"^/+(metadata/endpoints|discovery|common/|[^/]+/v2\.0/|[^/]+/oauth2/)")
+OPEN_TO_ALL = re.compile(r"^/+(metadata/|discovery|common/|[^/]+/v2\.0/|[^/]+/oauth2/)")
 LARGEST_BODY = 64 << 20
 SERVICES = (
     arm,

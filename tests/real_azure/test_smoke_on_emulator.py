@@ -8,6 +8,7 @@ from pathlib import Path
 from azure_retune import emulated
 from azure_study import ACCOUNT_URL
 
+MACHINE = "/metadata/identity/oauth2/token"
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -19,11 +20,11 @@ def smoke(**variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=900)
 
 
-def test_it_passes_on_the_emulated_workspace(azurite_https, tmp_path):
+def test_it_passes_on_the_emulated_workspace_for_a_machine_with_a_managed_identity(azurite_https, tmp_path):
     with emulated(azurite_https) as emulator:
         settings = emulator.settings
         done = smoke(
-            **emulator.environment,
+            **emulator.environment_of_machine,
             HOME=str(tmp_path),
             AZURE_SUBSCRIPTION_ID=settings.subscription,
             AZURE_RESOURCE_GROUP=settings.group,
@@ -34,6 +35,7 @@ def test_it_passes_on_the_emulated_workspace(azurite_https, tmp_path):
         jobs = emulator.inspect(lambda service: [run.id for run in service.state.runs.values() if run.definition])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+    assert {request.path for request in emulator.record.requests("*", "oauth2/.*token$")} == {MACHINE}
     assert len(jobs) == 3, "two trials and the final training ran on nodes"
 
 

@@ -1,4 +1,6 @@
-"""Microsoft Entra's endpoints for a service principal."""
+"""Microsoft Entra's endpoints for a service principal, and the one that gives an Azure machine its own tokens."""
+
+import time
 
 from aiohttp import web
 
@@ -45,6 +47,18 @@ async def token(request: web.Request) -> web.Response:
     issued = service.tokens.issue(settings.client, audience, settings.token_seconds)
     seconds = int(settings.token_seconds)
     return web.json_response({"token_type": "Bearer", "expires_in": seconds, "access_token": issued})
+
+
+@routes.get("/metadata/identity/oauth2/token")
+async def token_of_the_machine(request: web.Request) -> web.Response:
+    """A token of the managed identity: whoever reaches this endpoint is the machine, and shows no secret."""
+    service, audience = request.app[SERVICE], request.query["resource"]
+    if request.headers.get("Metadata") != "true":
+        return _refusal(400, "invalid_request", "The required header Metadata is missing.")
+    seconds = service.settings.token_seconds
+    issued = service.tokens.issue("the machine", audience, seconds)
+    fields = {"access_token": issued, "expires_in": f"{seconds:.0f}", "expires_on": f"{time.time() + seconds:.0f}"}
+    return web.json_response({**fields, "resource": audience, "token_type": "Bearer"})
 
 
 def _refusal(status: int, error: str, description: str) -> web.Response:
