@@ -1,42 +1,16 @@
 """The whole flow through the command line: real processes, a real Prefect server, a real Dask cluster."""
 
 import json
-import os
 import re
 import signal
 import socket
-import time
 from html import unescape
 from pathlib import Path
 
-import pytest
-from retune_command import Retune, ask_api
+from retune_command import Retune, ask_api, wait_until
 from webhook import BLOCK, Webhook
 
-STOP_SECONDS = 15
-"""Within so many seconds of a signal jobs are cancelled, the ledger is closed and the cluster is given back."""
 DOCUMENT = {"dataset", "study", "flow_run", "trials", "best", "test", "model", "seconds"}
-
-
-def wait_for(condition, what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
-
-
-def children_of(session_leader: int) -> list[int]:
-    """Live processes that descend from a process that has died: told by the RETUNER_HOME they were given."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                stat = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(stat[3]) == session_leader and stat[0] != "Z":
-                found.append(int(entry.name))
-    return found
 
 
 def run_document(retune: Retune, *arguments: str) -> dict:
@@ -122,28 +96,11 @@ def completed(retune: Retune) -> int:
     return studies[0]["trials"]["completed"] if studies else 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_everything_and_the_study_can_be_resumed(retune, number):
-    process = retune.start(*retune.search(trials=8))
-    wait_for(lambda: completed(retune) >= 1, "a completed trial")
-    process.send_signal(number)
-    signalled = time.monotonic()
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - signalled < STOP_SECONDS, err
-    assert process.returncode == 130, err
-    assert "retune run --resume" in err
-    study = retune.status()[0]
-    assert (study["state"], study["trials"]["running"]) == ("open", 0)
-    document = run_document(retune, "run", "--resume", "--trials", "3")
-    assert document["study"] == study["study"]
-    assert document["trials"]["completed"] >= 3
-
-
 def test_a_signal_is_heard_while_a_scheduler_does_not_answer(retune):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         process = retune.start(*retune.search("--address", address))
-        wait_for(lambda: (retune.home / "ledger.sqlite").exists() and retune.status(), "a study")
+        wait_until(lambda: (retune.home / "ledger.sqlite").exists() and retune.status(), "a study")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -181,19 +138,9 @@ def test_a_password_in_what_the_training_raises_is_shown_nowhere(retune, api):
     assert not [text for text in told if "hunter2" in text]
 
 
-def test_a_second_retune_of_the_model_is_refused(retune):
-    process = retune.start(*retune.search(trials=8))
-    wait_for(lambda: retune.trainings() >= 1, "a training")
-    refused = retune(*retune.search(trials=8))
-    assert refused.returncode == 1
-    assert "Another retune of FAQ_ranker is at work" in refused.stderr
-    process.terminate()
-    process.communicate(timeout=60)
-
-
 def test_a_study_of_other_data_or_space_is_not_resumed(retune):
     process = retune.start(*retune.search(trials=8))
-    wait_for(lambda: completed(retune) >= 1, "a completed trial")
+    wait_until(lambda: completed(retune) >= 1, "a completed trial")
     process.kill()
     process.communicate()
     study = retune.status()[0]["study"]
