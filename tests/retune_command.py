@@ -65,8 +65,9 @@ class Retune:
         return len(self.record.read_text().splitlines()) if self.record.exists() else 0
 
     def qualities(self) -> Counter[float]:
-        """How often each `quality` was trained, by the training code's own records; final trainings count too."""
-        return Counter(map(float, Path(f"{self.record}.qualities").read_text().splitlines()))
+        """How often the trial with each `quality` was trained, by the training code's own records."""
+        record = Path(f"{self.record}.qualities")
+        return Counter(map(float, record.read_text().splitlines())) if record.exists() else Counter()
 
 
 def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 120) -> None:

@@ -20,10 +20,16 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 class Station:
-    """Server, worker and deployments: those of prefect.yaml, but with a small search of the toy recipe."""
+    """Server, worker and deployments: those of prefect.yaml, but with a small search of the toy recipe.
 
-    def __init__(self, folder: Path) -> None:
-        self.retune = Retune(folder)
+    `places` are groups of parameters by deployment, such as where Azure ML is.
+    """
+
+    def __init__(
+        self, folder: Path, retune: Retune | None = None, places: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        self.retune = retune or Retune(folder)
+        self.places = places or {}
         self.port = free_port()
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.deployments = folder / "prefect.yaml"
@@ -45,6 +51,7 @@ class Station:
                 values["budget"] = {**values.get("budget", {}), "probe": False}
                 values["start"] = {"lease_wait_minutes": 5, "skip_if_unchanged": False}
                 values["notify"] = {**values["notify"], **notify}
+                values |= self.places.get(deployment["name"], {})
         self.deployments.write_text(yaml.safe_dump(whole, sort_keys=False))
 
     def up(self) -> dict[str, Any]:

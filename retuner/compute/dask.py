@@ -146,7 +146,7 @@ class DaskTarget:
     def poll(self, jobs: Mapping[str, int]) -> dict[str, JobStatus]:
         """At most one call to the scheduler for all jobs; their reports have come as events before."""
         waiting = [entry for entry in self._unsettled.values() if entry.final is None]
-        if waiting:
+        if waiting or self.nodes < 1:
             if time.monotonic() - self._listed >= LIST_SECONDS:
                 self._workers = self._cluster.workers()
                 self._listed = time.monotonic()

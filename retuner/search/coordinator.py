@@ -223,7 +223,7 @@ class Coordinator:
     def _collect(self) -> bool:
         """Take in what the target says of all jobs; whether there was any news."""
         steps = {name: _last_step(flight.trial) for name, flight in self._flights.items() if flight.sent}
-        if not steps:
+        if not steps and self._target.nodes:  # without any the target must look for new ones
             return False
         statuses = self._target.poll(steps)
         for name in steps:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from retune_command import Retune
-from what_holds import assert_only_whole_entries, shortened
+from what_holds import assert_all_holds, assert_only_whole_entries, shortened, what_is_kept
 
 MOMENTS = 20
 CHOSEN = shortened(range(MOMENTS), (9, 19))
@@ -58,23 +58,16 @@ def killed(request, moments, api, tmp_path_factory) -> Retune:
 @pytest.mark.parametrize("killed", CHOSEN, indirect=True)
 def test_a_killed_retune_loses_nothing_and_the_next_one_finishes(killed):
     retune = killed
-    completed, finished = progress(retune)
-    trained = retune.trainings()
-    assert_only_whole_entries(retune.home)
+    kept, final = what_is_kept(retune), retune.trainings() - retune.qualities().total()
+    assert_only_whole_entries(retune)
 
     done = retune(*retune.search("--json", trials=TRIALS))
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["trials"] == {"asked": TRIALS, "completed": TRIALS, "pruned": 0, "failed": 0}
-    if not finished:
-        assert retune.trainings() - trained <= (TRIALS - completed) + 1  # and the final training
+    assert_all_holds(retune, kept, trials=TRIALS)
+    if not kept.is_finished:
+        assert retune.trainings() - retune.qualities().total() - final <= 1, "the final training was repeated"
         assert len(retune.status()) == 1
-    assert_only_whole_entries(retune.home)
     answer = retune("ask", "anything", "--json")
     assert json.loads(answer.stdout)["model"]["version"] == "1"
-
-
-def progress(retune: Retune) -> tuple[int, bool]:
-    """Trials that the ledger calls completed, and whether the study was finished before the kill."""
-    studies = retune.status() if (retune.home / "ledger.sqlite").exists() else []
-    return (studies[0]["trials"]["completed"], studies[0]["state"] == "finished") if studies else (0, False)

@@ -12,6 +12,7 @@ import pytest
 from compute_backends import scheduler, worker
 from retune_command import Retune, wait_until
 from sqlalchemy import create_engine, text
+from what_holds import assert_all_holds, what_is_kept
 
 TRIALS = 2
 CLEAN_UP = "from flows.clean_up import clean_up; print(clean_up(return_state=True).message)"
@@ -59,9 +60,10 @@ def test_a_second_host_cleans_up_after_one_that_vanished_and_finishes_its_study(
         assert f"{study['study']}: 2 trials without a process, 2 jobs stopped" in done.stdout, done.stderr
         assert (study["state"], study["trials"]["running"]) == ("open", 0)
         process.kill()
+        kept = what_is_kept(second)
 
         done = second(*search)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["study"] == study["study"]
-        assert second.status()[0]["trials"]["completed"] == TRIALS
+        assert_all_holds(second, kept, trials=TRIALS)
         assert second.trainings() == 2 * TRIALS + 1  # once here and there, and the final training

@@ -14,7 +14,7 @@ import pytest
 from retune_command import wait_until
 from station import Station, marked
 from webhook import BLOCK, Webhook
-from what_holds import completed
+from what_holds import assert_all_holds, assert_only_whole_entries, completed, what_is_kept
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,14 +31,13 @@ def start_and_wait(station: Station, *, trials: int, seed: int) -> str:
 
 
 def test_the_prefect_server_is_killed_in_mid_search_and_comes_back(station: Station):
-    trained = station.retune.trainings()
     run = start_and_wait(station, trials=30, seed=21)
+    kept = what_is_kept(station.retune)
     server = json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"]
     os.kill(server, signal.SIGKILL)
     ended = station.wait_for(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
-    assert completed(station.retune) == 30
-    assert station.retune.trainings() - trained == 31  # and the final training
+    assert_all_holds(station.retune, kept, trials=30)
     assert json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"] != server
 
 
@@ -54,11 +53,12 @@ def test_what_was_due_while_the_worker_stood_still_is_made_up_for(station: Stati
 @pytest.mark.long
 def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(station: Station):
     run = start_and_wait(station, trials=30, seed=22)
+    kept = what_is_kept(station.retune)
     killed = worker_of(station)
     killed.kill()
     ended = station.wait_for(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
-    assert completed(station.retune) == 30
+    assert_all_holds(station.retune, kept, trials=30)
     assert station.wait_for(station.trigger("clean-up/every-15-minutes"))["state_type"] == "COMPLETED"
     assert worker_of(station).pid != killed.pid
 
@@ -66,13 +66,14 @@ def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(stat
 @pytest.mark.long
 def test_prefects_locked_database_holds_a_flow_run_up_and_that_is_all(station: Station):
     run = start_and_wait(station, trials=30, seed=23)
+    kept = what_is_kept(station.retune)
     database = station.retune.home / "prefect" / "prefect.db"
     with closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as other:
         other.execute("BEGIN EXCLUSIVE")
         time.sleep(15)
         other.execute("ROLLBACK")
     assert station.wait_for(run)["state_type"] == "COMPLETED"
-    assert completed(station.retune) == 30
+    assert_all_holds(station.retune, kept, trials=30)
 
 
 @pytest.fixture
@@ -89,15 +90,17 @@ def without_clean_up(station: Station, webhook: Webhook) -> Iterator[None]:
 @pytest.mark.usefixtures("without_clean_up")
 def test_a_flow_run_killed_together_with_its_worker_ends_crashed_within_three_minutes(station, webhook):
     before = len(station.retune.status())
-    run = start_and_wait(station, trials=100, seed=24)
+    run = start_and_wait(station, trials=30, seed=24)
     worker_of(station).kill()
     os.kill(json.loads((station.retune.home / "leases" / "FAQ_ranker.json").read_text())["pid"], signal.SIGKILL)
     ended = station.wait_for(run, seconds=180)
+    kept = what_is_kept(station.retune)
     assert ended["state_type"] == "CRASHED"
     assert "No heartbeat" in ended["state"]["message"]
     webhook.wait_for("retuner: retune-FAQ_ranker is Crashed", seconds=30)
-    following = station.trigger("retune/local", search={"trials": 2, "seed": 24})  # its slot is free again
+    following = station.trigger("retune/local", search={"trials": 30, "seed": 24})  # its slot is free again
     assert station.wait_for(following)["state_type"] == "COMPLETED"
+    assert_all_holds(station.retune, kept, trials=30)
     assert len(station.retune.status()) == 1 + before
 
 
@@ -114,16 +117,21 @@ def test_a_retune_whose_cron_is_due_really_starts_and_comes_to_its_end(station: 
     studies = station.retune.status()
     assert len(studies) > before
     assert (studies[-1 - before]["state"], studies[-1 - before]["trials"]["completed"]) == ("finished", 6)
+    assert_only_whole_entries(station.retune)
 
 
-def test_down_stops_a_flow_run_and_leaves_no_process(station: Station):
-    run = start_and_wait(station, trials=40, seed=9)
+def test_down_stops_a_flow_run_and_leaves_no_process_and_its_study_goes_on(station: Station):
+    run = start_and_wait(station, trials=20, seed=9)
     station.down()
     assert marked(station.retune.home) == []
     study = station.retune.status()[0]
     assert (study["state"], study["trials"]["running"]) == ("open", 0)
     assert flow_run_state(station.retune.home, run) == "CANCELLED"
     assert "Nothing is up" in station.retune("down").stdout
+    kept = what_is_kept(station.retune)
+    resumed = station.retune("run", "--resume", study["study"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert_all_holds(station.retune, kept, trials=20)
 
 
 def worker_of(station: Station) -> psutil.Process:

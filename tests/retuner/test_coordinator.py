@@ -282,8 +282,9 @@ def test_an_answer_renews_the_patience():
 
 
 def test_a_target_without_nodes_is_waited_for(bench):
+    """It finds new ones when it is polled."""
     target = FakeTarget(nodes=0)
-    threading.Timer(0.05, target.scale, (0, 2)).start()
+    target.on_poll = lambda: target.scale(0, 2) if target.polls == 3 else None
     assert bench.run(target).counters["completed"] == 6
 
 

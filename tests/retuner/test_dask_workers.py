@@ -2,13 +2,25 @@
 
 import os
 import shutil
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from compute_backends import PACKAGES, worker
-from dask_bench import address, dataset, elsewhere, folder_of_worker, has_reported, open_target, snapshot, toy_job, wait
+from dask_bench import (
+    LIMIT_SECONDS,
+    address,
+    dataset,
+    elsewhere,
+    folder_of_worker,
+    has_reported,
+    open_target,
+    snapshot,
+    toy_job,
+    wait,
+)
 
 from retuner.compute.snapshot import make_snapshot
 from retuner.compute.target import JobState
@@ -171,3 +183,20 @@ def test_a_worker_that_cannot_be_restarted_is_left_alone(open_target, snapshot, 
         target.submit(following)
         assert target.poll({following.name: 0})[following.name].state is JobState.QUEUED
         process.kill()
+
+
+def test_a_worker_that_comes_when_all_others_are_gone_is_found(open_target, snapshot, dataset, address, elsewhere):
+    target = open_target(snapshot, address)
+    job = toy_job(dataset)
+    with worker(address, elsewhere) as only:
+        target.scale(0, 1)
+        target.submit(job)
+        only.kill()
+    assert wait(target, job).state is JobState.LOST
+    assert (target.poll({}), target.nodes) == ({}, 0)
+    with worker(address, elsewhere):
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while target.nodes < 1:
+            assert time.monotonic() < deadline
+            target.poll({})
+            time.sleep(0.05)

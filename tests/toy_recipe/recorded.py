@@ -17,11 +17,15 @@ class RecordedRecipe(ToyRecipe):
     }
 
     def fit(self, tables, parameters, progress, resources):
-        """Also leaves its `quality`, which tells the trials of a random search apart, beside the record."""
-        if record := parameters.get("record"):
+        """A trial also leaves its `quality`, which tells those of a random search apart, beside the record."""
+        record = parameters.get("record")
+        if record and not parameters.get("final"):
             with Path(f"{record}.qualities").open("a") as qualities:
                 qualities.write(f"{parameters.get('quality')}\n")
         return super().fit(tables, parameters, progress, resources)
+
+    def final_parameters(self, best):
+        return {**best, "final": True}
 
     def seen(self, tables):
         """None of the scored rows, so that a second model can be held against the first."""
