@@ -86,9 +86,8 @@ def assert_only_whole_entries(retune: Retune) -> None:
 
 def assert_every_version_is_whole(retune: Retune) -> None:
     """Once a start has finished what another began, MLflow has no version that our registry passes over."""
-    stored = MlflowClient(registry_uri=read_settings(retune.environment).mlflow_uri).search_model_versions(
-        f"name = '{MODEL}'"
-    )
+    uri = read_settings(retune.environment).mlflow_uri
+    stored = MlflowClient(uri, uri).search_model_versions(f"name = '{MODEL}'")
     whole = _registry(retune).versions(MODEL)
     assert sorted(str(one.version) for one in stored) == sorted(one.version for one in whole)
     assert len({one.key for one in whole}) == len(whole), "a final training was registered twice"
