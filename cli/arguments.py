@@ -16,6 +16,9 @@ from retuner.parameters import TAGS, Group, Parameters
 from retuner.parameters.flags import flag_of
 from retuner.parameters.values import Form, group_models, merge_groups, parse_form
 
+UNITS = {"seconds": "SECONDS", "minutes": "MINUTES", "cost": "USD", "price": "USD"}
+"""What a number is counted in, by a word of its field."""
+
 
 def load(module: str) -> ModuleType:
     """Import the module of a command when it is called."""
@@ -102,8 +105,8 @@ def _add_tag_flag(parser: Any, group: str, models: tuple[type[Group], ...]) -> N
 def _add_flag(parser: Any, path: str, info: FieldInfo) -> None:
     help_text = (info.description or "").replace("%", "%%")
     default = info.get_default(call_default_factory=True)
-    if not info.is_required() and default not in (None, "", {}):
-        help_text += f" Default: {default}."
+    if not info.is_required() and default not in (None, "", {}, ()):
+        help_text += f" Default: {json.dumps(default) if isinstance(default, tuple) else default}."
     parser.add_argument(
         flag_of(path),
         dest=f"parameter:{path}",
@@ -114,12 +117,17 @@ def _add_flag(parser: Any, path: str, info: FieldInfo) -> None:
 
 
 def _placeholder(path: str, annotation: Any) -> str:
-    """The values where there are few, else the last word of the field."""
+    """The values where there are few, else the unit, N for a count, or the last word of the field."""
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     if bool in members:
         return "{true,false}"
     values = [str(value) for member in members if get_origin(member) is Literal for value in get_args(member)]
-    return f"{{{','.join(values)}}}" if values else path.rpartition(".")[2].split("_")[-1].upper()
+    if values:
+        return f"{{{','.join(values)}}}"
+    words = path.rpartition(".")[2].split("_")
+    if units := [UNITS[word] for word in words if word in UNITS]:
+        return units[0]
+    return "N" if int in members else words[-1].upper()
 
 
 def _is_text(annotation: Any) -> bool:

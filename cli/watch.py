@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cli.output import show
+from retuner.errors import Interrupted
 from retuner.settings import read_settings
 
 SECONDS = 1.0
@@ -41,6 +42,9 @@ def _keep_up(views: Iterator[Any]) -> None:
 
     from retuner.screen import panel
 
-    with Live(auto_refresh=False, vertical_overflow="visible") as live:
-        for view in views:
-            live.update(panel(view), refresh=True)
+    try:
+        with Live(auto_refresh=False, vertical_overflow="visible") as live:
+            for view in views:
+                live.update(panel(view), refresh=True)
+    except KeyboardInterrupt:
+        raise Interrupted("The view has ended; the study goes on.") from None

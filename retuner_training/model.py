@@ -1,5 +1,6 @@
 """A trained model as one file that answers for new texts in any process that has the same library versions."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from retuner_training.result import MODEL, sha256_of, write_whole
 from retuner_training.versions import library_versions, minor
 
 COMPRESSION = 3
+logger = logging.getLogger("retuner_training")
 
 
 @dataclass(frozen=True)
@@ -98,4 +100,20 @@ class _PyfuncModel:
 def _load_pyfunc(path: str) -> _PyfuncModel:
     """Entry point that MLflow looks for in a loader module; `path` is the model file or its folder."""
     file = Path(path)
+    _warn_of_other_code(file)
     return _PyfuncModel(load_model(file / MODEL if file.is_dir() else file))
+
+
+def _warn_of_other_code(data: Path) -> None:
+    """A process has one package of a name: the one of the version that it loaded first."""
+    ours = Path(__file__).parent
+    packages = [folder / "code" / ours.name for folder in data.parents]
+    theirs = next((package for package in packages if package.is_dir()), ours)
+    if _sources(theirs) != _sources(ours):
+        logger.warning(
+            "%s brings code of its own, but this process has that of %s: load it in a process of its own.", data, ours
+        )
+
+
+def _sources(package: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(package)): file.read_bytes() for file in package.rglob("*.py")}

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -60,17 +61,17 @@ def register(home, name, recipe_name, tables, statistics):
     (folder / SIGNATURE).write_text(json.dumps(recipe.signature(statistics)))
     shutil.copyfile(make_snapshot(recipe_name, home / "snapshots").path, folder / SNAPSHOT)
     registry = MlflowRegistry(f"sqlite:///{home}/mlflow/mlflow.sqlite", artifact_root=home / "artifacts")
-    version = registry.register(name, folder, Metadata(metrics={}, parameters={}, tags={}), f"{name}-1")
-    registry.set_champion(name, version.version)
+    made = registry.register(name, folder, Metadata(metrics={}, parameters={}, tags={}), f"{name}-1")
+    registry.set_champion(name, made.version)
 
 
-def run(code, folder):
+def run(code, folder, *, stderr=False):
     """Run `code` where neither the checkout nor the editable install is on the path."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": sysconfig.get_path("purelib")}
     command = [sys.executable, "-S", "-P", "-c", code]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stderr if stderr else done.stdout
 
 
 def test_the_code_of_the_page_runs_in_another_program(home, tmp_path):
@@ -82,3 +83,20 @@ def test_the_code_of_the_page_runs_in_another_program(home, tmp_path):
     place = f"import sys\nimport pandas as pd\nsys.path.insert(0, {str(first.parents[1] / 'code')!r})\n"
     customers = table[table.index("customers =") : table.index("probabilities")]
     run("".join([place, customers, alone.replace("FOLDER/data/model.joblib", str(first)), CHECK_FILE]), tmp_path)
+
+
+def test_what_a_model_needs_is_what_is_installed_here(home):
+    lines = [line for file in home.glob("artifacts/**/requirements.txt") for line in file.read_text().splitlines()]
+    needed = dict(line.split("==") for line in lines)
+    assert needed == {name: version(name) for name in needed}
+    assert {"lightgbm", "mlflow-skinny", "scikit-learn", "sqlalchemy"} <= set(needed)
+
+
+def test_a_version_whose_code_is_not_the_one_of_the_process_is_warned_of(home, tmp_path):
+    first, second = sorted(file.parents[1] for file in home.glob(f"artifacts/**/data/{MODEL}"))
+    changed = shutil.copytree(second, tmp_path / "changed")
+    with (changed / "code" / "retuner_training" / "model.py").open("a") as code:
+        code.write("# of another day\n")
+    program = "import mlflow\nfor folder in {}: mlflow.pyfunc.load_model(folder)"
+    assert "code of its own" not in run(program.format([str(first), str(second)]), tmp_path, stderr=True)
+    assert f"{changed}/data" in run(program.format([str(first), str(changed)]), tmp_path, stderr=True)

@@ -43,8 +43,9 @@ def limits(budget: Budget) -> Limits:
     if search <= 0:
         least = math.floor(2 * SPARE_SECONDS / 60) + 1
         raise UserError(
-            f"budget.max_minutes = {budget.max_minutes:g} is below one trial: {final / 60:.2g} minutes are kept for "
-            f"the final training and {SPARE_SECONDS / 60:g} for stopping, which leaves none. Set it to {least} or more."
+            f"budget.max_minutes = {budget.max_minutes:g} is below one trial: of its minutes {final / 60:.2g} are kept "
+            f"for the final training and {SPARE_SECONDS / 60:g} for stopping, which leaves none. Set it to {least} or "
+            f"more."
         )
     is_halved = final < budget.seconds_final
     return Limits(trial=min(budget.seconds_per_trial, search), final=final, is_final_halved=is_halved, search=search)

@@ -64,6 +64,11 @@ def build_dataset(raw: RawData, recipe: Recipe, options: Mapping[str, Any], home
             tables, statistics = recipe.prepare(raw.path, options)
         except InvalidInput as error:
             raise UserError(str(error)) from error
+        except Exception as error:  # a person's own recipe may raise anything
+            raise UserError(
+                f"The recipe {recipe.name} could not prepare {raw.path}: it raised {type(error).__name__}: {error}. "
+                f"Mend the recipe or the data; --debug shows where."
+            ) from error
         with disk_errors(f"{root} cannot be written"):
             head = {"recipe": recipe.name, "options": dict(options), "statistics": statistics}
             name = _write(root, tables, head)

@@ -15,6 +15,8 @@ from retuner.recipe_requirements import read_requirements
 from retuner.registry.version_record import MODEL, SIGNATURE, SNAPSHOT
 
 _LOADER = "retuner_training.model"
+_MLFLOW = ("mlflow-skinny", "alembic", "sqlalchemy")
+"""What loads the model out of a registry; `mlflow`, which MLflow would name, forbids the pyarrow that made it."""
 _IRRELEVANT = (
     ".*Any type hint is inferred as AnyType",  # said of classes in MLflow itself
     ".*An input example was not provided",  # the signature is given, and an example would be data of users
@@ -57,8 +59,9 @@ def _requirements(snapshot: Path) -> list[str]:
     from retuner_training.versions import LIBRARIES, MISSING, library_versions
 
     own = [requirement.name for requirement in read_requirements(snapshot)]
-    versions = library_versions(own)
-    return [f"{name}=={versions[name]}" for name in dict.fromkeys([*LIBRARIES, *own]) if versions[name] != MISSING]
+    versions = library_versions([*_MLFLOW, *own])
+    names = dict.fromkeys([*LIBRARIES, *_MLFLOW, *own])
+    return [f"{name}=={versions[name]}" for name in names if versions[name] != MISSING]
 
 
 def _signature(file: Path) -> Any:

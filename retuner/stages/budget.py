@@ -172,10 +172,14 @@ def _ended_early(bench: Workbench, record: StudyRecord, trials: list[TrialRecord
         return None
     tried = sum(trial.state.is_finished() for trial in trials)
     name, limit = cause
-    return (
-        f"The search ended early, at budget.{name} = {limit:g}: {tried} of {stage['trials']} trials were tried and are "
-        f"kept."
-    )
+    kept = f"{tried} of {stage['trials']} trials were tried and are kept."
+    if name == "max_minutes":
+        bound = limits(budget)
+        kept += (
+            f" It leaves the search {(bound.search or 0) / 60:.2g} minutes, as the final training may take "
+            f"{bound.final / 60:.2g}: a lower budget.seconds_final leaves it more."
+        )
+    return f"The search ended early, at budget.{name} = {limit:g}: {kept}"
 
 
 def _worked(bench: Workbench, study: Study) -> float:

@@ -18,6 +18,8 @@ from azurite import HOW_TO_GET_IT, install, running_azurite, write_certificate
 
 from azure_ml_emulator import BlobAccount, Emulator, Settings
 
+GONE = "All of this was emulated: no money was spent, and the workspace, its storage account and their pages are gone."
+
 
 def main() -> int:
     options = _arguments()
@@ -35,7 +37,9 @@ def main() -> int:
         if options.container:
             azurite.client().create_container(options.container)
         if options.command:
-            return subprocess.run(options.command, env={**os.environ, **environment}, check=False).returncode
+            status = subprocess.run(options.command, env={**os.environ, **environment}, check=False).returncode
+            print(GONE, file=sys.stderr)  # noqa: T201 - what was printed looks like a real workspace
+            return status
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):  # before the words that say it is up
             signal.signal(number, lambda *_: ended.set())

@@ -49,7 +49,9 @@ def test_help_names_the_values_of_a_flag_that_takes_few(capsys):
     told = capsys.readouterr().out
     assert "--sampler {tpe,random,grid,qmc}" in told
     assert "--low-priority {true,false}" in told
-    assert "--trials TRIALS" in told
+    assert "--trials N" in told
+    assert "--seconds-per-trial SECONDS" in told
+    assert "--max-cost USD" in told
 
 
 def test_every_parameter_has_exactly_one_flag():
