@@ -13,6 +13,10 @@ class StopTraining(Exception):
     """Raised out of `Progress.report` when the trial shall end now: pruned, cancelled or out of time."""
 
 
+class Unreachable(OSError):
+    """The storage did not give the job its dataset: nothing is wrong with the job, and another try may do."""
+
+
 def listed(faults: Sequence[str]) -> str:
     """The first few faults, and how many more there are, for a message."""
     more = len(faults) - _NAMED

@@ -14,7 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from retuner_training.dataset import load_tables
-from retuner_training.errors import InvalidInput, StopTraining
+from retuner_training.errors import InvalidInput, StopTraining, Unreachable
 from retuner_training.job import Job, JobResult
 from retuner_training.model import load_model, save_model
 from retuner_training.progress import Progress
@@ -56,7 +56,7 @@ def run_job(
 
     A completed result that is there already is returned without training. A stopped or failed one is not: the
     stop may have been meant for the process and the fault may have been the node's, so asking again tries again.
-    What the training raises becomes a failed result; only a result that cannot be written raises (OSError).
+    What the training raises becomes a failed result; only a storage that does not answer raises (OSError).
     """
     with output_folder(job.output, sign) as folder:
         earlier = read_result(folder)
@@ -92,6 +92,8 @@ def _attempt(job: Job, folder: Path, send: Send | None, stop_asked: Callable[[],
     except StopTraining as stop:
         result.outcome, result.reason = "stopped", str(stop)
         result.value = result.reports[-1][1] if result.reports else None
+    except Unreachable:
+        raise
     except Exception as error:  # noqa: BLE001 - a recipe may raise anything, and a failed trial is data
         result.outcome, result.value, result.metrics, result.standard_errors = "failed", None, {}, {}
         result.reason = f"{type(error).__name__}: {error}"

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from retuner_training.blob_http import download, upload
 from retuner_training.dataset import MANIFEST, verify
-from retuner_training.errors import InvalidInput
+from retuner_training.errors import InvalidInput, Unreachable
 from retuner_training.job import JobResult
 from retuner_training.own_folder import own_folder
 from retuner_training.result import RESULT, read_result, sha256_of
@@ -53,8 +53,8 @@ def blob_address(location: str, name: str) -> str:
 def dataset_folder(location: str, sign: Sign = sign_from_environment) -> Path:
     """The dataset as a folder of this machine: downloaded once a node, checked against its manifest.
 
-    Raises InvalidInput where it is not what its manifest tells, OSError where it cannot be fetched, PermissionError
-    where somebody else may have filled the folder.
+    Raises InvalidInput where it is not what its manifest tells, Unreachable where the storage does not answer, other
+    OSErrors where a person must change something, PermissionError too where somebody else may have filled the folder.
     """
     if not is_address(location):
         return Path(location)
@@ -63,7 +63,10 @@ def dataset_folder(location: str, sign: Sign = sign_from_environment) -> Path:
     folder = own_folder("retuner") / name
     with _alone(folder.with_name(f"{name}.lock")):
         if not _is_whole(folder):
-            _fetch_dataset(location, folder, sign)
+            try:
+                _fetch_dataset(location, folder, sign)
+            except ConnectionError as error:
+                raise Unreachable(str(error)) from error
     return folder
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retuner.azure_ml.calls import ENDED
 from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.marks import tags_of
 from retuner.compute.target import JobState
@@ -27,6 +28,8 @@ LONGEST_SECONDS = 24 * 3600
 _WAITING = {"NotStarted", "Starting", "Queued", "Preparing", "Provisioning"}
 _WORKING = {"Running", "Finalizing", "CancelRequested", "NotResponding", "PauseRequested", "Paused"}
 _ATTEMPT = re.compile(r"-(?:final-)?t\d+-a\d+$")
+_ENDED_EARLY = "jobfailed: "
+"""What the error of a run holds whose script has ended by itself, and not well."""
 _PREEMPTION = ("preempt", "nodewaslost", "node was lost", "node became unusable")
 
 
@@ -169,6 +172,8 @@ def state_of(report: RunReport, *, cancelled: bool) -> tuple[JobState, str | Non
         return JobState.STOPPED, "asked" if cancelled else _why_canceled(report.error)
     if is_preempted(report):
         return JobState.LOST, f"its node was preempted ({report.error})"
+    if _ENDED_EARLY in report.error.lower():  # what the training raises is a result
+        return JobState.LOST, f"its node could not do it: see the last lines of its log ({report.error})"
     if report.status == "Completed":
         return JobState.FAILED, "it completed without a result in storage: see the run's log"
     return JobState.FAILED, report.error or f"the run is {report.status}"
@@ -182,7 +187,7 @@ def _why_canceled(error: str) -> str:
 
 def is_finished(status: str) -> bool:
     """Whether the run has ended in one way or another."""
-    return status in ("Completed", "Failed", "Canceled")
+    return status in ENDED
 
 
 def is_waiting(status: str) -> bool:

@@ -12,13 +12,20 @@ from typing import Any, TypeVar
 
 from packaging.requirements import Requirement
 
-from retuner.azure_ml.calls import Pace
+from retuner.azure_ml.calls import ENDED, Pace, cancel_run
 from retuner.azure_ml.errors import status_of
 from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.workspace import CALL_SECONDS, Workspace
 from retuner.compute.azure_ml_cluster import ClusterReport, check_cluster, report_of
 from retuner.compute.azure_ml_environment import node_environment
-from retuner.compute.azure_ml_requests import METRIC, SCRIPT, RunReport, RunRequest, cluster_request, job_of_arguments
+from retuner.compute.azure_ml_requests import (
+    METRIC,
+    SCRIPT,
+    RunReport,
+    RunRequest,
+    cluster_request,
+    job_of_arguments,
+)
 from retuner.compute.target import GOES_ON
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner.parameters import AzureMlCompute
@@ -154,7 +161,7 @@ class AzureMlService:
                 if status_of(error) != 404:
                     raise
                 return
-            if run.get_status() not in ("Completed", "Failed", "Canceled"):
+            if run.get_status() not in ENDED:
                 run.complete()
 
         self._ask(f"The parent run of {study} cannot be ended", end)
@@ -205,7 +212,7 @@ class AzureMlService:
 
         def stop() -> None:
             try:
-                self._run(study, name).cancel()
+                cancel_run(self._run(study, name))
             except Exception as error:
                 if status_of(error) != 404:
                     raise

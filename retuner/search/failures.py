@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from retuner.compute.target import ComputeTarget
@@ -52,9 +51,12 @@ def keep_last_words(trial: TrialRecord, study: str, target: ComputeTarget) -> Tr
     if trial.state not in _WRONG or not trial.attempts:
         return trial
     attempt = trial.attempts[-1]
-    with suppress(RetunerError):  # how it ended is known; the words are all that is missing then
-        lines = redact(target.log_tail(attempt.job)).strip().splitlines()[-LOG_LINES:]
-        attempt = replace(attempt, log="\n".join(lines) or None)
+    try:
+        words = target.log_tail(attempt.job)
+    except RetunerError as error:  # how it ended is known, and the study goes on
+        words = f"(The log could not be read: {error})"
+    lines = redact(words).strip().splitlines()[-LOG_LINES:]
+    attempt = replace(attempt, log="\n".join(lines) or None)
     if trial.state is TrialState.LOST:
         next_one = len(trial.attempts) + 1
         about = {"study": study, "trial": trial.number, "attempt": next_one - 1, "state": "lost"}

@@ -3,19 +3,18 @@
 `make test` takes a few of the requests, `make faults` all. The table of requests is complete: a test says so.
 """
 
-import gc
 import re
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
 
 import pytest
+from azure_bench import TRAINING, assert_cleaned_up, assert_given_back, emulator, impatience, jobs, study
 from azure_ml_emulator import BlobAccount, Emulator, FaultKind, FaultRule, Settings
-from azure_ml_emulator.client import SDK_WARNINGS, environment_of, import_sdk, until
+from azure_ml_emulator.client import SDK_WARNINGS, environment_of
 from azure_study import PACE, AzureStudy, new_store, play
 from what_holds import shortened
 
-from retuner.compute import azure_ml, azure_ml_service
+from retuner.compute import azure_ml_service
 from retuner.cost.limits import rates
 from retuner.cost.prices import Price
 from retuner.cost.spending import study_bill
@@ -23,10 +22,9 @@ from retuner.errors import RetryableError, UserError
 from retuner.search.entries import RATES
 from retuner.search.records import best_trial, now
 from retuner.search.states import TrialState
-from retuner.stages.clean_up import clean_up_studies
-from retuner.stages.study import Study
 from retuner_training import blob_http
 
+__all__ = ["emulator", "impatience", "study"]
 pytestmark = SDK_WARNINGS
 RUN = "/runs/[^/:]+"
 REQUESTS = {
@@ -78,56 +76,10 @@ BROKEN = {
 WITHOUT_TOKEN = ("sign-in page",)
 """Everybody may read it, so that no token can be refused there: a refusal is a tenant that does not exist."""
 PASSING = [(name, kind) for name in REQUESTS for kind in BROKEN if kind != "token" or name not in WITHOUT_TOKEN]
-TRAINING = {"seconds": 0.2}
-"""How long a training of the emulated nodes takes."""
 BY_HAND = ("rights", "VM sizes", "quota")
 """What the study can do without."""
 GOT_ROUND = ("image build", "write run")
 """Asked again, an image that was built meanwhile is there, and so is a run that the SDK could not add properties to."""
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch):
-    import_sdk()
-    monkeypatch.setattr("azureml._restclient.clientbase.DEFAULT_RETRIES", 0)
-    monkeypatch.setattr(azure_ml_service, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(azure_ml, "UNSEEN_SECONDS", 0.5)
-    monkeypatch.setattr(blob_http, "TIMEOUT", 1.0)
-
-
-@pytest.fixture
-def emulator(azurite_https, tmp_path) -> Iterator[Emulator]:
-    """A workspace of its own for every test: what the SDK and the service keep would hide requests."""
-    script = {"execute": False, "script": lambda run: play(run, **TRAINING)}
-    settings = Settings(**script, idle_scale=0.001, node_start_seconds=0.05, quota_cores=32)
-    account = BlobAccount(azurite_https.account_url, azurite_https.key)
-    with Emulator(account, settings) as emulator, environment_of(emulator, tmp_path):
-        yield emulator
-    gc.collect()  # what the SDK left behind ends here, and not in a test that does not know of it
-
-
-@pytest.fixture
-def study(emulator, azurite_https, tmp_path) -> Iterator[tuple[AzureStudy, Study]]:
-    """Two trials on two nodes of a cluster whose minimum is raised to 1 for them."""
-    compute = {"wait_minutes": 0.5 / 60, "low_priority": True}
-    one = AzureStudy(
-        emulator, new_store(azurite_https), tmp_path / "home", trials=2, compute=compute, call_seconds=15.0
-    )
-    yield one, one.open()
-    one.ledger.close()
-
-
-def assert_given_back(emulator: Emulator) -> None:
-    """The cluster keeps no node, no secret is left, and every run has ended."""
-    assert emulator.inspect(lambda service: [cluster.minimum for cluster in service.clusters.values()]) in ([0], [])
-    assert emulator.inspect(lambda service: list(service.state.secrets)) == []
-    until(lambda: emulator.inspect(lambda s: all(run.is_finished() for run in s.state.runs.values() if not run.lost)))
-
-
-def jobs(emulator: Emulator) -> list[str]:
-    """Names of all jobs that were ever started, shortened to what follows the study's."""
-    ids = emulator.inspect(lambda service: [run.id for run in service.state.runs.values() if run.definition])
-    return sorted(re.sub(r"^.*?-(?=t\d|final)", "", id_) for id_ in ids)
 
 
 def test_the_table_names_every_request_of_a_study(study, emulator):
@@ -186,13 +138,6 @@ def test_a_fault_for_ever_ends_the_study_and_clean_up_does_the_rest(study, emula
     assert [trial.state for trial in one.ledger.trials(opened.name)] == [TrialState.COMPLETED] * 2
     again = [job for job in jobs(emulator) if not job.endswith("-a1")]
     assert not [job for job in again if int(job[1:5]) in finished], "a completed trial was paid for twice"
-
-
-def assert_cleaned_up(one: AzureStudy, emulator: Emulator) -> None:
-    """Once the fault is over, the clean-up leaves nothing behind."""
-    emulator.faults.clear()
-    clean_up_studies(one.settings, lambda compute: None)
-    assert_given_back(emulator)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from azure_ml_emulator.client import until
 from azure_retune import AzureRetune, emulated
 from azure_roles import BUILT_IN
 from azure_study import play
+from left_secrets import files_in, found_in, kept_by_azure_ml, stored
 from retune_command import FIXED, ask_api
 
 NODES, TRIALS = 16, 96
@@ -190,7 +191,9 @@ def test_a_stop_is_heard_while_azure_works_slowly(start, slow, request_, finish)
     assert document["trials"] == {"asked": 2, "completed": 2, "pruned": 0, "failed": 0}
 
 
-def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(start, azurite_https):
+def test_two_signatures_in_a_block_are_all_that_a_study_needs_and_are_left_nowhere(
+    start, azurite_https, tmp_path_factory
+):
     """The nodes really run, and are told no more than these two."""
     retune = start(0, execute=True)
     # longer than a job may wait and train
@@ -202,7 +205,18 @@ def test_two_signatures_in_a_block_are_all_that_a_study_needs_of_the_storage(sta
     assert document["trials"] == {"asked": 2, "completed": 2, "pruned": 0, "failed": 0}
     assert document["model"]["champion"] is True
     assert document["report"].startswith("https://")
-    assert not [signature for signature in signatures if signature.partition("sig=")[2] in out + err]
+    places = {
+        "what was printed": (out + err).encode(),
+        "the run history": kept_by_azure_ml(retune),
+        **stored(azurite_https, [retune.container, "azureml", "snapshots"]),
+        # the ledger, MLflow's database, the log, what the SDK keeps
+        **files_in(retune.folder),
+        # parameters, logs and artifacts of Prefect's server, which holds the block too, encrypted
+        **{str(file): file.read_bytes() for file in tmp_path_factory.getbasetemp().glob("prefect*/**/*.db*")},
+    }
+    for kind in ("prefect.db", "ledger.sqlite", "std_log.txt", "result.json", "parameters.json"):
+        assert [name for name in places if name.endswith(kind)], f"{kind} was looked into"
+    assert found_in(places, signatures) == []
     assert_given_back(retune)
 
 

@@ -43,7 +43,7 @@ class ToyRecipe:
 
     def fit(self, tables, parameters, progress: Progress, resources):
         """`steps` reports, `delay` seconds apart. Each run adds its process to the file `record`."""
-        if "record" in parameters:
+        if parameters.get("record"):
             with Path(parameters["record"]).open("a") as record:
                 record.write(f"{os.getpid()}\n")
         found = "here" if find_spec("retuner") else "missing"
