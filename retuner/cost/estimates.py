@@ -1,12 +1,13 @@
 """How long a trial and the final training will take: told, as earlier studies took, or as one probe trial takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retuner.cost.spending import final_tries
 from retuner.parameters import Parameters
 from retuner.search.records import StudyRecord, TrialRecord
+from retuner.search.states import TrialState
 
 if TYPE_CHECKING:
     from retuner.search.ledger import Ledger
@@ -59,13 +60,15 @@ def from_earlier_studies(
     studies = [one.study for one in ledger.studies() if one.study.identity.recipe == parameters.recipe]
     usable = [study for study in studies if other_data or is_same_data(study)]
     for study in sorted(usable, key=lambda study: study.target.get("target") != target):  # stable: newest first
-        times = [_held(trial) for trial in ledger.trials(study.name) if trial.state.is_finished()]
-        known = [seconds for seconds in times if seconds]
+        known = _times(ledger.trials(study.name), parameters)
         if known:
             where = study.target.get("target")
             differences = "" if where == target else f", on {where}"
             differences += "" if is_same_data(study) else f", on other data ({_source(study)})"
-            trial = Estimate(sum(known) / len(known), f"mean of {len(known)} trials of {study.name}{differences}")
+            stopped = sum(state is TrialState.PRUNED for state, _ in known)
+            early = f", {stopped} of them stopped early" if stopped else ""
+            basis = f"mean of {len(known)} trials of {study.name}{early}{differences}"
+            trial = Estimate(sum(seconds for _, seconds in known) / len(known), basis)
             return Durations(trial, _final(study, differences) or from_trial(trial))
     return None
 
@@ -73,6 +76,14 @@ def from_earlier_studies(
 def as_planned(plan: Mapping[str, Any]) -> Durations:
     """What a plan in the ledger was made with."""
     return Durations(Estimate(**plan["trial_seconds"]), Estimate(**plan["retrain_seconds"]))
+
+
+def _times(trials: Iterable[TrialRecord], parameters: Parameters) -> list[tuple[TrialState, float]]:
+    """How long trials held a node, and how they ended; of whole ones alone where none will be stopped."""
+    held = [(trial.state, _held(trial)) for trial in trials if trial.state.is_finished()]
+    known = [(state, seconds) for state, seconds in held if seconds]
+    whole = [one for one in known if one[0] is TrialState.COMPLETED]
+    return whole if whole and parameters.search.stopping == "none" else known
 
 
 def _held(trial: TrialRecord) -> float | None:

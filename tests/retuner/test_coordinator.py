@@ -227,9 +227,7 @@ def test_a_value_that_is_no_number_is_a_failure(bench):
 
 def test_a_study_fails_when_too_few_trials_succeed_and_says_why(bench):
     coordinator = bench.coordinator(FakeTarget(falling_out({0, 2, 3, 4})))
-    words = (
-        "4 of 6 trials failed, most often .4 times. with: ValueError: bad leaf.* or lower budget.min_success_ratio"
-    )
+    words = "4 of 6 trials failed, most often .4 times. with: ValueError: bad leaf.* or lower budget.min_success_ratio"
     with pytest.raises(UserError, match=words):
         coordinator.run()
     study = bench.ledger.study(bench.study.name)

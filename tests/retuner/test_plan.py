@@ -64,15 +64,17 @@ class Planner:
         recipe: str = "faq_ranker",
         final: float = 0,
         source: str = "sample",
+        pruned: int = 0,
     ) -> str:
-        """An earlier study whose trials took so long."""
+        """An earlier study whose trials took so long; the last so many were pruned."""
         identity = replace(IDENTITY, recipe=recipe, seed=len(self.ledger.studies()))
         parameters = parse_parameters({"data": {"source": source}}).model_dump(mode="json")
         study = self.ledger.open_study(identity, "FAQ", trials=len(seconds), parameters=parameters)
         self.ledger.update_study(study.name, target={"target": target})
+        states = [TrialState.COMPLETED] * (len(seconds) - pruned) + [TrialState.PRUNED] * pruned
         trials = [
-            TrialRecord(n, TrialState.COMPLETED, attempts=(Attempt(f"j{n}", TrialState.COMPLETED, seconds=held),))
-            for n, held in enumerate(seconds)
+            TrialRecord(n, state, attempts=(Attempt(f"j{n}", state, seconds=held),))
+            for n, (held, state) in enumerate(zip(seconds, states, strict=True))
         ]
         self.ledger.write_trials(study.name, trials)
         if final:
@@ -274,6 +276,15 @@ def test_earlier_studies_of_the_recipe_tell_how_long_trials_take(planner):
     assert (plan["retrain_seconds"]["seconds"], plan["is_bound"]) == (55.0, False)
     assert plan["retrain_seconds"]["basis"] == f"the final training of {name}"
     assert planner.probed == 0
+
+
+def test_trials_that_were_stopped_early_tell_only_of_a_search_that_stops_them(planner):
+    name = planner.study([30.0, 6.0, 3.0], target="azure_ml", pruned=2)
+    untold = replace(TOLD, trial_seconds=None)
+    mean = planner.plan(untold)["trial_seconds"]
+    assert (mean["seconds"], mean["basis"]) == (13.0, f"mean of 3 trials of {name}, 2 of them stopped early")
+    whole = planner.plan(untold, search={"stopping": "none"})["trial_seconds"]
+    assert (whole["seconds"], whole["basis"]) == (30.0, f"mean of 1 trials of {name}")
 
 
 def test_another_target_is_better_than_none_and_a_probe_is_the_last_resort(planner):
