@@ -28,7 +28,7 @@ NODE = {
     "data": ("GET", "/datasets/.*[.]parquet$", 0),
     "metrics": ("POST", "/metric/.*/batch$", 0),
     "wait for metrics": ("GET", "-a1/metricsingest/wait$", 0),
-    "result": ("PUT", "-t0000-a1/result.json$", 0),
+    "result": ("PUT", "-t0000-a[0-9]/result.json$", 0),
     "model": ("PUT", "/model.joblib$", 0),
 }
 """Method and path of everything that a node asks, and how many such requests of the search's own process come first."""

@@ -18,6 +18,7 @@ from retuner.storage.blob import open_blob_store
 from retuner.storage.credentials import ConnectionString
 from retuner_training import blob_http, transfer
 from retuner_training.blob_http import download, upload
+from retuner_training.errors import Unreachable
 from retuner_training.job import Job
 from retuner_training.result import MODEL, RESULT, SEEN
 from retuner_training.run import run_job
@@ -94,6 +95,15 @@ def test_a_failed_job_is_trained_again_and_its_result_replaced(job):
     assert fetch_result(job.output).outcome == "failed"
     assert run_job(job).outcome == "completed"
     assert fetch_result(job.output).outcome == "completed"
+
+
+def test_a_storage_that_does_not_give_the_data_is_no_failure_of_the_job(job, monkeypatch):
+    """Which would be final: a job without a result gets another attempt."""
+    monkeypatch.setattr(blob_http, "TRIES", 1)
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        run_job(replace(job, dataset="https://127.0.0.1:1/data/toy"))
+    assert fetch_result(job.output) is None
+    assert run_job(job).outcome == "completed"
 
 
 def test_a_result_whose_model_is_missing_is_none(job, store, tmp_path):
