@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+import psutil
 import yaml
-from retune_command import FIXED, TESTS, Retune, ask_api
+from retune_command import FIXED, TESTS, Retune, ask_api, wait_until
 
 CHECKOUT = TESTS.parent
 
@@ -75,6 +76,23 @@ class Station:
         """Start a flow run through the API; returns its id."""
         found = self.deployment(name)
         return self.call("POST", f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"]
+
+    def in_mid_search(self, **search: Any) -> str:
+        """Start a flow run of retune/local; its id, once it has a completed trial of a study of its own."""
+        before = len(self.retune.status())
+        run = self.trigger("retune/local", search=search)
+
+        def is_at_work() -> bool:
+            studies = self.retune.status()
+            return len(studies) > before and studies[0]["trials"]["completed"] > 0
+
+        wait_until(is_at_work, "a completed trial")
+        return run
+
+    def worker(self) -> psutil.Process:
+        """Prefect's worker."""
+        found = map(psutil.Process, marked(self.retune.home))
+        return next(one for one in found if {"worker", "start"} <= set(one.cmdline()))
 
     def refusal(self, name: str, **parameters: Any) -> tuple[int, str]:
         """Status and words with which the API refuses a flow run."""

@@ -289,7 +289,7 @@ class Coordinator:
         slots = self._budget.slots(self._target.nodes)
         if slots < 1 and not self._flights:
             self._flush()
-            raise RetryableError("The compute target has no node at the moment.")
+            raise RetryableError("The compute target has no node at the moment: check that its workers run.")
         room = self._budget.room(slots - len(self._flights), self._pending)
         if room < 1 and not self._flights and self._has_more():
             self._close("cost")

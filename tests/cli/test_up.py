@@ -98,9 +98,7 @@ def test_the_api_refuses_wrong_values_and_unknown_names(station):
 
 
 def test_a_second_retune_waits_or_is_refused_as_its_deployment_says(station):
-    before = len(station.retune.status())
-    first = station.trigger("retune/local", search={"trials": 100, "seed": 7})
-    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0, "a completed trial")
+    first = station.in_mid_search(trials=100, seed=7)
     study = station.retune.status()[0]["study"]
     waiting = station.trigger("retune/dask", search={"trials": 1})
     station.wait_for(waiting, {"RUNNING"})
@@ -132,9 +130,7 @@ def unscheduled_clean_up(station: Station) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unscheduled_clean_up")
 def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_continues(station, webhook):
-    before = len(station.retune.status())
-    run = station.trigger("retune/local", search={"trials": 8, "seed": 5})
-    wait_until(lambda: len(station.retune.status()) > before and newest(station)["completed"] > 0, "a completed trial")
+    run = station.in_mid_search(trials=8, seed=5)
     os.kill(lease_holder(station), signal.SIGKILL)
     killed = time.monotonic()
     left = station.retune.status()[0]
@@ -167,11 +163,6 @@ def test_a_schedule_really_starts_flow_runs(station):
         "flow_runs": {"tags": {"all_": ["auto-scheduled", "clean-up"]}, "state": {"type": {"any_": ["COMPLETED"]}}}
     }
     wait_until(lambda: station.call("POST", "flow_runs/filter", wanted), "a clean-up that its schedule started")
-
-
-def newest(station: Station) -> dict[str, int]:
-    """The counters of the newest study."""
-    return station.retune.status()[0]["trials"]
 
 
 def lease_holder(station: Station) -> int:

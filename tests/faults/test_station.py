@@ -14,7 +14,7 @@ import pytest
 from retune_command import wait_until
 from station import Station, marked
 from webhook import BLOCK, Webhook
-from what_holds import assert_all_holds, assert_only_whole_entries, completed, what_is_kept
+from what_holds import assert_all_holds, assert_only_whole_entries, what_is_kept
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,16 +22,8 @@ def up(station: Station) -> None:
     station.up()
 
 
-def start_and_wait(station: Station, *, trials: int, seed: int) -> str:
-    """A flow run in mid-search; its id."""
-    before = len(station.retune.status())
-    run = station.trigger("retune/local", search={"trials": trials, "seed": seed})
-    wait_until(lambda: len(station.retune.status()) > before and completed(station.retune), "a completed trial")
-    return run
-
-
 def test_the_prefect_server_is_killed_in_mid_search_and_comes_back(station: Station):
-    run = start_and_wait(station, trials=30, seed=21)
+    run = station.in_mid_search(trials=30, seed=21)
     kept = what_is_kept(station.retune)
     server = json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"]
     os.kill(server, signal.SIGKILL)
@@ -44,7 +36,7 @@ def test_the_prefect_server_is_killed_in_mid_search_and_comes_back(station: Stat
 @pytest.mark.long
 def test_what_was_due_while_the_worker_stood_still_is_made_up_for(station: Station):
     """Clean-up is due every minute here."""
-    with standing_still(worker_of(station)):
+    with standing_still(station.worker()):
         wait_until(lambda: scheduled(station, "Late"), "a clean-up that is late", seconds=180)
         [late, *_] = scheduled(station, "Late")
     assert station.wait_for(late)["state_type"] == "COMPLETED"
@@ -52,20 +44,20 @@ def test_what_was_due_while_the_worker_stood_still_is_made_up_for(station: Stati
 
 @pytest.mark.long
 def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(station: Station):
-    run = start_and_wait(station, trials=30, seed=22)
+    run = station.in_mid_search(trials=30, seed=22)
     kept = what_is_kept(station.retune)
-    killed = worker_of(station)
+    killed = station.worker()
     killed.kill()
     ended = station.wait_for(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
     assert_all_holds(station.retune, kept, trials=30)
     assert station.wait_for(station.trigger("clean-up/every-15-minutes"))["state_type"] == "COMPLETED"
-    assert worker_of(station).pid != killed.pid
+    assert station.worker().pid != killed.pid
 
 
 @pytest.mark.long
 def test_prefects_locked_database_holds_a_flow_run_up_and_that_is_all(station: Station):
-    run = start_and_wait(station, trials=30, seed=23)
+    run = station.in_mid_search(trials=30, seed=23)
     kept = what_is_kept(station.retune)
     database = station.retune.home / "prefect" / "prefect.db"
     with closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as other:
@@ -90,8 +82,8 @@ def without_clean_up(station: Station, webhook: Webhook) -> Iterator[None]:
 @pytest.mark.usefixtures("without_clean_up")
 def test_a_flow_run_killed_together_with_its_worker_ends_crashed_within_three_minutes(station, webhook):
     before = len(station.retune.status())
-    run = start_and_wait(station, trials=30, seed=24)
-    worker_of(station).kill()
+    run = station.in_mid_search(trials=30, seed=24)
+    station.worker().kill()
     os.kill(json.loads((station.retune.home / "leases" / "FAQ_ranker.json").read_text())["pid"], signal.SIGKILL)
     ended = station.wait_for(run, seconds=180)
     kept = what_is_kept(station.retune)
@@ -121,7 +113,7 @@ def test_a_retune_whose_cron_is_due_really_starts_and_comes_to_its_end(station: 
 
 
 def test_down_stops_a_flow_run_and_leaves_no_process_and_its_study_goes_on(station: Station):
-    run = start_and_wait(station, trials=20, seed=9)
+    run = station.in_mid_search(trials=20, seed=9)
     station.down()
     assert marked(station.retune.home) == []
     study = station.retune.status()[0]
@@ -132,12 +124,6 @@ def test_down_stops_a_flow_run_and_leaves_no_process_and_its_study_goes_on(stati
     resumed = station.retune("run", "--resume", study["study"])
     assert resumed.returncode == 0, resumed.stderr
     assert_all_holds(station.retune, kept, trials=20)
-
-
-def worker_of(station: Station) -> psutil.Process:
-    return next(
-        one for one in map(psutil.Process, marked(station.retune.home)) if {"worker", "start"} <= set(one.cmdline())
-    )
 
 
 @contextmanager
