@@ -56,8 +56,8 @@ def execute(options: argparse.Namespace) -> int:
 
 def answer_lines(answers: list[dict[str, Any]]) -> list[str]:
     """The answers as people read them; first, where it is so, that none of them is likely."""
-    best = max(answer["probability"] for answer in answers)
-    lines = [f"Nothing matches: the best answer has a probability of {best:.1%}."] if best < UNLIKELY else []
+    best = max((answer["probability"] for answer in answers), default=0.0)
+    lines = [f"No answer is likely: the best one has a probability of {best:.1%}."] if best < UNLIKELY else []
     for number, answer in enumerate(answers, start=1):
         line, *below = [str(value) for name, value in answer.items() if name not in ("id", "probability")]
         lines.append(f"{number}. {shorten(line, SHOWN, placeholder=' (..)')}  ({answer['probability']:.0%})")

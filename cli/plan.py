@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from cli import arguments
 from cli.credentials import azure_ml_identity
-from cli.output import say, show
+from cli.output import show
+from cli.progress import show_lines
 from retuner.cost.plan import Plan
 from retuner.cost.planning import Sources, Told, make_plan
 from retuner.errors import UserError
@@ -75,11 +76,11 @@ def _sources(parameters: Parameters, recipe: "Recipe", settings: Settings, known
         from retuner.cost.probe import probed
         from retuner.data.dataset import make_dataset
 
-        say("No earlier study tells how long a trial takes: one probe trial runs here ...")
         raw = settings.scratch / "probe" / "raw"
         dataset = make_dataset(parameters.data, recipe, raw=raw, home=settings.home)
         try:
-            return probed(parameters, recipe, dataset, ledger(), check_stop=lambda: None)
+            with show_lines():
+                return probed(parameters, recipe, dataset, ledger(), check_stop=lambda: None)
         except UserError as error:
             raise UserError(f"{error} Mend that, or give --trial-seconds.") from None
 

@@ -142,9 +142,9 @@ def run_stages(bench: Workbench, resume: str | None) -> Any:
     """All stages of one retune."""
     clock = Stopwatch()
     with clock.measure("plan"):
+        check_compute(bench)  # before the plan, which may take a probe trial
         plan = plan_retune(bench)
     with clock.measure("prepare"):
-        check_compute(bench)
         dataset = prepare_dataset(bench)
         repeated = find_unchanged(bench, dataset)
         if repeated is not None:

@@ -1,6 +1,7 @@
 """A trained model as one file that answers for new texts in any process that has the same library versions."""
 
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -106,14 +107,17 @@ def _load_pyfunc(path: str) -> _PyfuncModel:
 
 def _warn_of_other_code(data: Path) -> None:
     """A process has one package of a name: the one of the version that it loaded first."""
-    ours = Path(__file__).parent
-    packages = [folder / "code" / ours.name for folder in data.parents]
-    theirs = next((package for package in packages if package.is_dir()), ours)
-    if _sources(theirs) != _sources(ours):
-        logger.warning(
-            "%s brings code of its own, but this process has that of %s: load it in a process of its own.", data, ours
-        )
+    brought = next((folder / "code" for folder in data.parents if (folder / "code").is_dir()), None)
+    for theirs in brought.iterdir() if brought else ():
+        loaded = getattr(sys.modules.get(theirs.stem), "__file__", None)
+        if loaded is None:
+            continue
+        ours = Path(loaded).parent if theirs.is_dir() else Path(loaded)
+        if _sources(theirs) != _sources(ours):
+            words = "%s brings a %s of its own, but this process has that of %s: load it in a process of its own."
+            logger.warning(words, data, theirs.name, ours)
 
 
 def _sources(package: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(package)): file.read_bytes() for file in package.rglob("*.py")}
+    files = package.rglob("*.py") if package.is_dir() else [package]
+    return {str(file.relative_to(package)): file.read_bytes() for file in files}

@@ -109,8 +109,10 @@ def _train(
     resources = Resources(threads=job.threads, seed=job.seed)
     # made here, so that imports and loading do not count against the seconds of the training
     progress = Progress(keep, period=recipe.period, stop_asked=stop_asked, seconds=job.seconds)
-    model = recipe.fit(tables, job.parameters, progress, resources)
-    progress.finish()
+    try:
+        model = recipe.fit(tables, job.parameters, progress, resources)
+    finally:
+        progress.finish()
     scores = recipe.score(model, tables, "tune")
     result.metrics, result.standard_errors = means_and_errors(scores, recipe.metrics)
     result.value = result.metrics[recipe.objective.metric]

@@ -77,7 +77,7 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
         words = (coordinator.study, trial.number, trial.state, state.message, in_words(trial.parameters))
         logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
         if trial.state is TrialState.FAILED and last.log:
-            log.error("The last lines that %s wrote:\n%s", last.job, last.log)
+            log.error("The end of the log of %s:\n%s", last.job, last.log)
     return state
 
 

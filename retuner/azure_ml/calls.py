@@ -13,7 +13,7 @@ from retuner.errors import RetryableError, UserError
 from retuner.in_thread import in_thread
 
 Answer = TypeVar("Answer")
-ENDED = ("Completed", "Failed", "Canceled")
+_ENDED = ("Completed", "Failed", "Canceled")
 RENEWAL_SECONDS = 300.0
 """A token that ends sooner is asked for anew."""
 
@@ -121,6 +121,11 @@ def _machine_tokens() -> Callable[[str], str]:
     return token
 
 
+def is_finished(status: str) -> bool:
+    """Whether the run has ended in one way or another."""
+    return status in _ENDED
+
+
 def cancel_run(run: Any) -> None:
     """Ask a run to end. The SDK's own call passes over a refusal, and the run would go on and be paid for."""
     from azureml._compute._util import get_requests_session
@@ -129,7 +134,9 @@ def cancel_run(run: Any) -> None:
     if address:
         headers = run.experiment.workspace._auth.get_authentication_header()
         answer = get_requests_session().post(address, headers=headers)
-        if not answer.ok and run.get_status() not in ENDED:
+        if not answer.ok and not is_finished(run.get_status()):
+            if answer.status_code == 404:  # else taken for a run that nobody knows
+                raise RetryableError(f"Azure ML does not find the run {run.id}, which is at work, to cancel it.")
             answer.raise_for_status()
     else:  # it has not come to a compute target
         run.cancel()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from retuner.azure_ml.calls import is_finished
 from retuner.azure_ml.region import Region
 from retuner.compute import azure_ml_node
 from retuner.compute.azure_ml_preflight import find_size_if_seen
@@ -20,7 +21,6 @@ from retuner.compute.azure_ml_requests import (
     check_nodes,
     dedicated_parameters,
     diagnosis,
-    is_finished,
     is_preempted,
     is_waiting,
     max_seconds,

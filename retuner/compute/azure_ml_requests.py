@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retuner.azure_ml.calls import ENDED
 from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.marks import tags_of
 from retuner.compute.target import JobState
@@ -183,11 +182,6 @@ def _why_canceled(error: str) -> str:
     if "maximum duration" in error.lower() or "timeout" in error.lower():
         return "timeout"
     return f"cancelled outside of retuner ({error or 'no reason was given'})"
-
-
-def is_finished(status: str) -> bool:
-    """Whether the run has ended in one way or another."""
-    return status in ENDED
 
 
 def is_waiting(status: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from packaging.requirements import Requirement
 
-from retuner.azure_ml.calls import ENDED, Pace, cancel_run
+from retuner.azure_ml.calls import Pace, cancel_run, is_finished
 from retuner.azure_ml.errors import status_of
 from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.workspace import CALL_SECONDS, Workspace
@@ -161,7 +161,7 @@ class AzureMlService:
                 if status_of(error) != 404:
                     raise
                 return
-            if run.get_status() not in ENDED:
+            if not is_finished(run.get_status()):
                 run.complete()
 
         self._ask(f"The parent run of {study} cannot be ended", end)

@@ -9,6 +9,7 @@ from retuner.cost.limits import check_cost, limits, rates
 from retuner.cost.plan import Plan
 from retuner.cost.prices import Price, find_price, given_price, vcpus
 from retuner.errors import RetryableError, UserError
+from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute, Parameters
 from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
 from retuner.settings import Settings
@@ -56,7 +57,7 @@ def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told
     except UserError as problem:
         if is_strict:
             raise
-        notes.append(str(problem))
+        notes.append(redact(str(problem)))
     is_low = isinstance(compute, AzureMlCompute) and compute.low_priority
     known = rates(parameters, price, startup_seconds=told_.startup_seconds)
     check_cost(budget, known)
@@ -75,7 +76,7 @@ def make_plan(parameters: Parameters, settings: Settings, sources: Sources, told
     except (RetryableError, UserError) as problem:
         if is_strict:
             raise
-        notes.append(str(problem))
+        notes.append(redact(str(problem)))  # it may hold what a person's recipe has raised
         durations = _durations(parameters, replace(sources, probe=None), told_)
     return Plan(
         trials=trials,

@@ -3,11 +3,13 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +90,7 @@ def _whole_seconds(budget: Budget) -> float:
 
 
 def _run(job: Job, folder: Path, until: float, check_stop: Callable[[], None]) -> dict[str, Any]:
-    """The result of the job. Its process never outlives this call.
+    """The result of the job. Its process and what that started never outlive this call.
 
     If this process dies at once, the other ends at its next report, which nobody can receive any more.
     """
@@ -97,11 +99,13 @@ def _run(job: Job, folder: Path, until: float, check_stop: Callable[[], None]) -
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-P", "-m", "retuner_training", str(order), str(answer)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["start_new_session"] = True
     with subprocess.Popen(command, env=environment, cwd=folder, **pipes) as process:
         try:
             words = _wait(process, until, check_stop)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what the recipe has started
     if not answer.exists():
         last = redact((words.strip().splitlines() or ["it ended without a word"])[-1])
         raise UserError(f"The probe trial broke off ({last}).")

@@ -80,13 +80,10 @@ def check_success(study: str, trials: Iterable[TrialRecord], *, budget: SearchBu
     if succeeded and succeeded >= budget.min_success_ratio * ended:
         return
     most, *_ = failure_classes(trial for trial in trials if trial.state is TrialState.FAILED)
-    reason = f"most often ({most.count} times) with: {most.attempt.reason}"
+    what = f"The study {study} failed: {failed} of {ended} trials failed, {most.count} with: {most.attempt.reason}."
     if not succeeded:
-        raise UserError(
-            f"The study {study} failed: all {failed} trials that ended failed, {reason}. See: retune status {study}"
-        )
+        raise UserError(f"{what} See: retune status {study}")
     raise UserError(
-        f"The study {study} failed: {failed} of {ended} trials failed, {reason}. At least a share of "
-        f"{budget.min_success_ratio:g} must succeed: mend that (see: retune status {study}), or lower "
-        f"budget.min_success_ratio."
+        f"{what} At least a share of {budget.min_success_ratio:g} must succeed: mend that (see: retune status "
+        f"{study}), or lower budget.min_success_ratio."
     )

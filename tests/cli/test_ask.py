@@ -12,7 +12,7 @@ def answers(*probabilities: float) -> list[dict[str, object]]:
 
 def test_answers_of_which_none_is_likely_are_not_shown_as_if_one_matched():
     lines = answer_lines(answers(0.004, 0.001))
-    assert lines[0] == "Nothing matches: the best answer has a probability of 0.4%."
+    assert lines[0] == "No answer is likely: the best one has a probability of 0.4%."
     assert lines[1:3] == ["1. How? 0  (0%)", "   So."]
 
 

@@ -140,6 +140,7 @@ def test_metrics_that_are_never_taken_cost_no_trial(study, emulator, name, kind)
     one.run(opened)
     trial = only_trial(one, opened)
     assert (trial.state, len(trial.attempts), len(trial.reports)) == (TrialState.COMPLETED, 1, 6)
+    assert any(request.fault is not None for request in emulator.record.requests())
     assert_given_back(emulator)
 
 

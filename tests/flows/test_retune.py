@@ -131,7 +131,7 @@ def test_a_search_whose_trials_all_fail_says_why_and_tells(retune, api, tmp_path
     study = retune.status()[0]
     assert study["state"] == "failed"
     logged = [line["message"] for line in ask_api(api, "logs/filter", {"sort": "TIMESTAMP_DESC", "limit": 200})]
-    told = [line for line in logged if line.startswith(f"The last lines that {study['study']}-t0000-a1")]
+    told = [line for line in logged if line.startswith(f"The end of the log of {study['study']}-t0000-a1")]
     assert told[0].endswith("ArithmeticError: step 1 went wrong")
     told = hook.wait_for("retuner: retune-FAQ_ranker failed")
     assert f"4 x ArithmeticError: step 1 went wrong; the latest is trial 3 ({study['study']}-t0003-a1 on " in told

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import nbformat
 import pytest
@@ -21,7 +22,7 @@ from retuner.search.ledger import Ledger
 from retuner.search.states import StudyState
 from retuner.search.view import Phase
 from retuner.settings import Settings, read_settings
-from retuner.watch import keep_up
+from retuner.watch import THREAD, keep_up
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -192,7 +193,7 @@ class Reader(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-JOIN = "import threading\n[one.join() for one in threading.enumerate() if one.name == 'retuner-watch']"
+JOIN = f"import threading\n[one.join() for one in threading.enumerate() if one.name == {THREAD!r}]"
 
 
 @pytest.mark.parametrize(
@@ -221,6 +222,26 @@ def test_a_notebook_shows_a_study_and_keeps_it_up_to_date_until_it_ends(settings
     assert "The new model is better." in display["data"]["text/html"]
 
 
+ONE_LEFT = f"""
+import threading, time
+while sum(one.name == {THREAD!r} for one in threading.enumerate()) != 1:
+    time.sleep(0.05)
+"""
+
+
+def test_a_cell_that_is_run_again_leaves_one_view_alone(settings):
+    with worker(settings) as (_, name):
+        cell = f"import retuner\nretuner.watch('{name}', seconds=0.05)"
+        Reader(settings.home, f"{cell}\nretuner.watch('{name}', seconds=0.05)", ONE_LEFT)
+
+
+def test_outside_a_notebook_a_study_is_shown_once(settings):
+    with worker(settings) as (_, name):
+        program = f"import retuner\nretuner.watch('{name}', block=True)"
+        environment = {**os.environ, "RETUNER_HOME": str(settings.home)}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=120)
+
+
 def test_a_view_that_can_no_longer_be_renewed_stays_with_the_reason(settings, monkeypatch):
     class Cell:
         def update(self, page: HTML) -> None:
@@ -234,7 +255,7 @@ def test_a_view_that_can_no_longer_be_renewed_stays_with_the_reason(settings, mo
         first = next(views)
         monkeypatch.setattr("retuner.search.follow.PATIENCE_SECONDS", 0)
         monkeypatch.setattr(Ledger, "study", fail)
-        keep_up(cell, first, views)
+        keep_up(cell, first, views, Event())
     assert "0 of 8 ended" in cell.html
     assert cell.html.endswith("<p>&lt;the server&gt; is gone</p>")
 

@@ -317,6 +317,17 @@ def test_where_nothing_tells_the_plan_is_a_bound_and_says_so(planner):
     assert spent == f"0.01 node hours, planned at most {total['node_hours']:g} (estimates)"
 
 
+def test_what_a_recipe_raised_while_a_plan_was_made_is_noted_without_its_secrets(planner, monkeypatch):
+    def raises() -> Durations:
+        raise UserError("It raised OSError: postgresql://me:hunter2@db/x is away.")
+
+    monkeypatch.setattr(planner, "_probe", raises)
+    plan = planner.make(Told(nodes=2), is_strict=False, compute={})
+    assert plan.durations.trial.is_bound
+    assert [note for note in plan.notes if "is away" in note]
+    assert "hunter2" not in " ".join(plan.notes)
+
+
 def test_what_was_spent_says_of_which_day_its_price_is(planner):
     plan = planner.make()
     total = plan.to_dict()["total"]

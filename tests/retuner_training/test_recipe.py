@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from retuner_training.errors import InvalidInput
-from retuner_training.recipe import BUILT_IN, load_recipe
+from retuner_training.recipe import _KINDS, BUILT_IN, Recipe, load_recipe
 
 
 @pytest.fixture
@@ -96,3 +96,7 @@ def test_a_recipe_with_a_part_of_the_wrong_kind_is_told_which(module, code, word
     copy = "from copy import copy\nfrom retuner_training.tabular.recipe import recipe as whole\nrecipe = copy(whole)\n"
     with pytest.raises(InvalidInput, match=words):
         load_recipe(module(copy + code))
+
+
+def test_every_part_of_a_recipe_is_checked():
+    assert set(_KINDS) == set(Recipe.__annotations__)
