@@ -122,7 +122,7 @@ def _unknown_to_service(vm_size: str, region: str, settings: Settings) -> UserEr
 
 def _near(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"near it are {', '.join(near)}" if near else f"known are {', '.join(sorted(known)[:8])}"
+    return f"similar names: {', '.join(near)}" if near else f"known are {', '.join(sorted(known)[:8])}"
 
 
 def _price(dedicated: float, low_priority: float | None, vm_size: str, region: str, *, source: str) -> Price:

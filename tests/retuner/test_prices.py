@@ -113,8 +113,8 @@ def test_a_cache_that_cannot_be_read_or_written_is_no_fault(service, settings):
 @pytest.mark.parametrize(
     ("size", "region", "words"),
     [
-        (SIZE, "eastus3", "no price of Standard_D4_v2 in the region 'eastus3': near it are eastus2"),
-        ("Standard_D4_v22", REGION, "no price of the VM size 'Standard_D4_v22': near it are Standard_D4_v2"),
+        (SIZE, "eastus3", "no price of Standard_D4_v2 in the region 'eastus3': similar names: eastus2"),
+        ("Standard_D4_v22", REGION, "no price of the VM size 'Standard_D4_v22': similar names: Standard_D4_v2"),
     ],
 )
 def test_the_service_tells_what_is_near_an_unknown_name(settings, size, region, words):
@@ -127,7 +127,7 @@ def test_the_service_tells_what_is_near_an_unknown_name(settings, size, region, 
     ("size", "region", "words"),
     [
         (SIZE, "eastus9", "The region 'eastus9' is not in the table of 2026-06-18"),
-        (SIZE, "eastus9", "near it are eastus, eastus2"),
+        (SIZE, "eastus9", "similar names: eastus, eastus2"),
         ("Standard_D4_v9", REGION, "The VM size Standard_D4_v9 is not in the table"),
         ("Standard_D4_v9", REGION, "Give the price with --price-per-hour"),
         ("qqq", REGION, "known are Standard_D1_v2, Standard_D4_v2"),
