@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from azure_ml_emulator.certificates import write_authority
+from http_server import http_server
 
 SLACK = "https://hooks.slack.com/services/T00000000/B00000000/aSecretOfSlack0000000000"
 TEAMS = (
@@ -64,13 +64,6 @@ def notification_services(folder: Path) -> Iterator[NotificationServices]:
         def log_message(self, *_: object) -> None:
             """Nothing: the tests' output is for pytest."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    services.environment["HTTPS_PROXY"] = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with http_server(Handler) as server:
+        services.environment["HTTPS_PROXY"] = f"http://127.0.0.1:{server.server_port}"
         yield services
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from http_server import http_server
 
 PAGE = 2
 
@@ -65,13 +66,6 @@ def price_service(items: list[dict[str, Any]]) -> Iterator[PriceService]:
         def log_message(self, *_: object) -> None:
             """Tests read their own output."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service.url = f"http://127.0.0.1:{server.server_port}/api/retail/prices"
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with http_server(Handler) as server:
+        service.url = f"http://127.0.0.1:{server.server_port}/api/retail/prices"
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

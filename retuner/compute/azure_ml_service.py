@@ -18,14 +18,7 @@ from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.workspace import CALL_SECONDS, Workspace
 from retuner.compute.azure_ml_cluster import ClusterReport, check_cluster, report_of
 from retuner.compute.azure_ml_environment import node_environment
-from retuner.compute.azure_ml_requests import (
-    METRIC,
-    SCRIPT,
-    RunReport,
-    RunRequest,
-    cluster_request,
-    job_of_arguments,
-)
+from retuner.compute.azure_ml_requests import METRIC, SCRIPT, RunReport, RunRequest, cluster_request, job_of_arguments
 from retuner.compute.target import GOES_ON
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner.parameters import AzureMlCompute

@@ -81,29 +81,23 @@ def test_a_run_that_is_forgotten_at_once_is_submitted_again(target, emulator, ne
     assert wait(target, job).state is JobState.COMPLETED
 
 
-def test_a_run_that_hangs_in_queued_is_given_up_with_a_diagnosis(open_target, emulator, new_job):
+@pytest.mark.parametrize(
+    ("fault", "state", "advice"),
+    [
+        (FaultKind.STUCK, "Queued", "quota"),
+        (FaultKind.UNREADY, "it was Preparing for 0 minutes", "check the build of the environment's image"),
+    ],
+)
+def test_a_run_that_never_begins_is_given_up_with_a_diagnosis(open_target, emulator, new_job, fault, state, advice):
     target = open_target(compute={"wait_minutes": 0.5 / 60})
     target.scale(0, 4)
-    emulator.faults.add(FaultRule("POST", SUBMIT, FaultKind.STUCK))
+    emulator.faults.add(FaultRule("POST", SUBMIT, fault))
     job = new_job()
     target.submit(job)
     status = wait(target, job)
     assert status.state is JobState.LOST
-    assert "Queued" in status.message
-    assert "quota" in status.message
-    until(lambda: emulator.run(job.name).status == "Canceled")
-
-
-def test_a_run_that_stays_in_preparing_is_given_up_with_a_diagnosis(open_target, emulator, new_job):
-    target = open_target(compute={"wait_minutes": 0.5 / 60})
-    target.scale(0, 4)
-    emulator.faults.add(FaultRule("POST", SUBMIT, FaultKind.UNREADY))
-    job = new_job()
-    target.submit(job)
-    status = wait(target, job)
-    assert status.state is JobState.LOST
-    assert "it was Preparing for 0 minutes" in status.message
-    assert "check the build of the environment's image" in status.message
+    assert state in status.message
+    assert advice in status.message
     until(lambda: emulator.run(job.name).status == "Canceled")
 
 

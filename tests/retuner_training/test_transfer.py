@@ -4,13 +4,13 @@ import json
 import multiprocessing
 import os
 import stat
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from http_server import http_server
 from toy_recipe import write_dataset
 
 from retuner.parameters import BlobStorage
@@ -255,16 +255,9 @@ class Moody(BaseHTTPRequestHandler):
 
 @contextmanager
 def moody(*moods):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Moody)
-    server.moods, server.asked = list(moods), 0
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with http_server(Moody) as server:
+        server.moods, server.asked = list(moods), 0
         yield server, f"http://127.0.0.1:{server.server_port}/c/b"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 GOOD = (200, {"Content-Length": "2"}, b"ok")
