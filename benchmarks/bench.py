@@ -34,13 +34,13 @@ class Scale:
 
     trees: int = 1000
     """Of the reference and of ours against it."""
-    part: int = 30
+    part: int = 24
     """Questions of the part of the data on which early stopping is replayed: its trials are trained to their ends."""
     search_trials: int = 48
     busy_trials: int = 96
     instant_trials: int = 1000
     few_and_many: tuple[int, int] = (200, 2000)
-    curves: int = 32
+    curves: int = 28
     drawn: int = 24
     """Trials per seed, out of the curves."""
     tuned_trials: int = 24
@@ -161,9 +161,9 @@ class Bench:
             raise Failure(f"{function} ended with {done.returncode}: {last}")
         return Measured(**json.loads(file.read_text()))
 
-    def repeat(self, call: Callable[[], T], runs: int | None = None) -> list[T]:
-        """The outcomes of as many calls as runs are wanted, one after the other; fewer where `runs` says so."""
-        return [call() for _ in range(min(self.runs, runs or self.runs))]
+    def repeat(self, call: Callable[[], T]) -> list[T]:
+        """The outcomes of as many calls as runs are wanted, one after the other."""
+        return [call() for _ in range(self.runs)]
 
     def once(self, make: "Callable[[Bench], T]") -> T:
         """What `make(bench)` gives: made by the first row that needs it, for all."""

@@ -127,7 +127,7 @@ def threads(bench: Bench) -> Result:
     return Result(
         f"wall of {bench.cores} faq_ranker trials, one after the other with {bench.cores} threads, "
         "against side by side with one",
-        bench.repeat(ratio, 1),
+        bench.repeat(ratio),
         beside="hence the rule: a process a core, one thread a trial",
     )
 

@@ -37,35 +37,33 @@ def overhead(bench: Bench) -> Result:
 def memory(bench: Bench) -> Result:
     """Peak memory of the flow process with many trials against few."""
     few, many = bench.scale.few_and_many
-    small, large = bench.once(few_trials), bench.once(many_trials)
+    found = bench.once(few_and_many)
+    small, large = [one.memory for one, _ in found], [other.memory for _, other in found]
     return Result(
         f"peak memory of the flow process, {many} trials against {few}",
-        [large.memory / small.memory],
+        [mine / other for mine, other in zip(large, small, strict=True)],
         goal=Goal("<=", 1.3),
-        beside=f"{large.memory:.0f} against {small.memory:.0f} MB",
+        beside=f"{middle(large, 'MB')} against {middle(small, 'MB')}",
     )
 
 
 def flat_cost(bench: Bench) -> Result:
     """CPU a trial of the flow process with many trials against few."""
     few, many = bench.scale.few_and_many
-    small, large = bench.once(few_trials).value, bench.once(many_trials).value
-    a_trial = large["cpu"]["flow"] / many, small["cpu"]["flow"] / few
+    found = bench.once(few_and_many)
+    small = [one.value["cpu"]["flow"] / few for one, _ in found]
+    large = [other.value["cpu"]["flow"] / many for _, other in found]
     return Result(
         f"CPU a trial of the flow process, {many} trials against {few}",
-        [a_trial[0] / a_trial[1]],
-        beside=f"{1000 * a_trial[0]:.1f} against {1000 * a_trial[1]:.1f} ms",
+        [mine / other for mine, other in zip(large, small, strict=True)],
+        beside=f"{middle([1000 * one for one in large], 'ms')} against {middle([1000 * one for one in small], 'ms')}",
     )
 
 
-def few_trials(bench: Bench) -> Measured:
-    """The flow process after few trials."""
-    return _instant(bench, bench.scale.few_and_many[0])
-
-
-def many_trials(bench: Bench) -> Measured:
-    """The flow process after many trials."""
-    return _instant(bench, bench.scale.few_and_many[1])
+def few_and_many(bench: Bench) -> list[tuple[Measured, Measured]]:
+    """The flow process after few trials, and another after many, once a run."""
+    few, many = bench.scale.few_and_many
+    return bench.repeat(lambda: (_instant(bench, few), _instant(bench, many)))
 
 
 def _instant(bench: Bench, trials: int) -> Measured:
