@@ -59,7 +59,7 @@ def learning_curves(trials: Sequence[TrialRecord], best: TrialRecord | None, *, 
         axes.autoscale_view()
         axes.set(xlabel="step", ylabel=metric)
         _whole_numbers(axes.xaxis)
-        axes.legend(handles=handles, loc="best")
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
     return draw(plot, title=f"Reports of {metric} by step; pruned trials end early", height=3.4)
 
