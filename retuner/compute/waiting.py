@@ -35,8 +35,8 @@ def run_job_to_end(
     job is submitted, and `at_work` is told when it is seen on a node. A job that has not ended after `seconds` is
     cancelled, be it at work or waiting for a node.
 
-    Raises TrialFailed where the training code raised or ran out of time, RetryableError where MAX_ATTEMPTS were lost,
-    Interrupted where `stop` was set, OutOfTime where the seconds were over.
+    Raises TrialFailed where the training code raised, RetryableError where MAX_ATTEMPTS were lost, Interrupted where
+    `stop` was set, OutOfTime where the seconds were over, those of the job or these.
     """
     deadline = time.monotonic() + seconds
     for attempt in range(first, first + MAX_ATTEMPTS):
@@ -48,7 +48,10 @@ def run_job_to_end(
         status = _wait(target, job, at_work, stop, deadline)
         if status.state is JobState.COMPLETED and status.result is not None:
             return status.result
-        if status.state is JobState.FAILED or status.is_timeout():
+        if status.is_timeout():
+            note(attempt + 1)  # with more time it is another job: this one has ended for good
+            raise OutOfTime(f"The job {job.name} was stopped, as its {job.seconds:.0f} s were over.")
+        if status.state is JobState.FAILED:
             raise _failed(target, job.name, status)
     note(first + MAX_ATTEMPTS)
     raise RetryableError(

@@ -40,19 +40,20 @@ def search_minutes(bench: Workbench, study: Study) -> float | None:
     return None if whole is None else max(0.0, whole - _worked(bench, study)) / 60
 
 
-def out_of_minutes(study: str) -> UserError:
-    """The error where the minutes of a retune are over before its final training has ended. It can be continued."""
-    return UserError(
-        f"budget.max_minutes is used up before the final training of {study} has ended: raise it, and continue with: "
-        f"retune run --resume {study}"
-    )
+def out_of_time(bench: Workbench, study: Study) -> UserError:
+    """The error where the final training has not ended in the time that it was given. The study can be continued."""
+    budget, training = bench.parameters.budget, f"the final training of {study.name}"
+    short = f"budget.max_minutes is used up before {training} has ended"
+    if seconds_left(bench, study) > 0 and not limits(budget).is_final_halved:
+        short = f"budget.seconds_final = {budget.seconds_final:g} is over before {training} has ended"
+    return UserError(f"{short}: raise it, and continue with: retune run --resume {study.name}")
 
 
 def final_seconds(bench: Workbench, study: Study) -> float:
     """Seconds that the final training may take from now on. Raises UserError where `max_minutes` leaves none."""
     left = seconds_left(bench, study)
     if left <= 0:
-        raise out_of_minutes(study.name)
+        raise out_of_time(bench, study)
     return min(limits(bench.parameters.budget).final, left)
 
 

@@ -10,7 +10,7 @@ from retuner.errors import OutOfTime, RetryableError, TrialFailed
 from retuner.search.entries import ATTEMPT, FINAL
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState
-from retuner.stages.budget import FinalTries, final_seconds, out_of_minutes, seconds_left
+from retuner.stages.budget import FinalTries, final_seconds, out_of_time, seconds_left
 from retuner.stages.study import Study, training_job
 from retuner.storage.names import job_folder
 from retuner.workbench import Workbench
@@ -70,7 +70,7 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
         )
     except OutOfTime:
         tries.end()
-        raise out_of_minutes(study.name) from None
+        raise out_of_time(bench, study) from None
     except RetryableError:
         raise  # its job may be alive, and then the next try goes on with it
     except BaseException:

@@ -93,6 +93,23 @@ def test_max_minutes_bind_the_final_training_and_leave_the_study_open(stage_benc
     assert retrain(bench.with_parameters(budget={"max_minutes": 9}), Trainer(lost=(1,))).endswith("-a2")
 
 
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ({"seconds_final": 30}, r"budget\.seconds_final = 30 is over before the final training .*: raise it"),
+        ({"max_minutes": 2.2}, r"budget\.max_minutes is used up before the final training"),
+    ],
+)
+def test_a_final_training_that_takes_longer_than_it_may_can_be_continued_with_more_time(stage_bench, budget, words):
+    bench = replace(stage_bench, bench=replace(stage_bench.bench, opened=now())).with_parameters(budget=budget)
+    target = FakeTarget(lambda parameters: [0.5] * 100)
+    with pytest.raises(UserError, match=words):
+        retrain(bench, target)
+    assert bench.bench.ledger.study(bench.study.name).state is StudyState.OPEN
+    assert tries_of(bench) == [("a1", True)]
+    assert retrain(bench.with_parameters(budget={}), Trainer()).endswith("-a2")
+
+
 def test_a_final_training_that_is_done_is_not_done_again(stage_bench):
     job = retrain(stage_bench, Trainer())
     target = Trainer()
