@@ -24,6 +24,7 @@ __all__ = ["impatience", "study"]
 pytestmark = SDK_WARNINGS
 CANCEL = "cancel"
 REASON = "ArithmeticError: step 2 went wrong"
+READ, UNREAD = "toy-.*-t0001-a1 was here", "The log could not be read"
 REQUESTS = {
     CANCEL: ("POST", "/cancel$"),
     "details of the run": ("GET", "/details$"),
@@ -58,12 +59,12 @@ def play_or_fail(run):
     )
 
 
-def assert_ended_right(one, opened, *, log_is_read: bool) -> None:
+def assert_ended_right(one, opened, *, log: str) -> None:
     first, second = one.ledger.trials(opened.name)
     assert [attempt.state for attempt in first.attempts] == [TrialState.LOST, TrialState.COMPLETED]
     assert (second.state, len(second.attempts)) == (TrialState.FAILED, 1)
     assert second.message == REASON
-    assert ("was here" if log_is_read else "The log could not be read") in second.attempts[0].log
+    assert re.search(log, second.attempts[0].log)
 
 
 @pytest.mark.parametrize("case", shortened(CASES, [(CANCEL, "refused")]), ids="-".join)
@@ -71,7 +72,8 @@ def test_a_passing_fault_costs_no_more_than_the_log(study, emulator, case):
     (one, opened), (name, faults) = study, case
     emulator.faults.add(*(FaultRule(*REQUESTS[name], kind, seconds=1) for kind in PASSING[faults]))
     one.run(opened)
-    assert_ended_right(one, opened, log_is_read=name == CANCEL or faults == "token")
+    # the SDK's transport asks some of it three times more on its own, and some not
+    assert_ended_right(one, opened, log=READ if name == CANCEL or faults == "token" else f"{READ}|{UNREAD}")
     assert jobs(emulator) == ["final-t0000-a1", "t0000-a1", "t0000-a2", "t0001-a1"]
     assert_given_back(emulator)
 
@@ -87,7 +89,7 @@ def test_a_fault_for_ever_ends_the_study_at_most_and_clean_up_does_the_rest(stud
     if name == CANCEL:
         assert re.search("cannot be cancelled.*(role|could not do it now)", str(caught.value)), str(caught.value)
     else:
-        assert_ended_right(one, opened, log_is_read=False)
+        assert_ended_right(one, opened, log=UNREAD)
     assert_cleaned_up(one, emulator)
     one.pace = PACE
     one.run(opened)
