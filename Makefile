@@ -41,8 +41,8 @@ run-azure-offline: install  ## the same on an emulated Azure ML workspace with 4
 test: install  ## run the tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-faults: install  ## kill what can be killed, twenty moments long, and see what holds
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/faults -m "not azure"
+faults: install  ## kill what can be killed and see what holds, in half an hour
+	@$(BIN)/python -m pytest -n 4 --dist load tests/faults -m "not azure"
 
 lint: install  ## lint, format, types and the import rule
 	@$(BIN)/ruff check --quiet
