@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from retuner.compute.target import ComputeTarget, JobState, JobStatus
 from retuner.errors import Interrupted, OutOfTime, RetryableError, TrialFailed
@@ -15,6 +16,7 @@ from retuner_training.job import Job, JobResult
 POLL_SECONDS = 0.2
 MAX_ATTEMPTS = 3
 SHOWN_LINES = 10
+Ended = TypeVar("Ended", TrialFailed, OutOfTime)
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +52,7 @@ def run_job_to_end(
             return status.result
         if status.is_timeout():
             note(attempt + 1)  # with more time it is another job: this one has ended for good
-            raise OutOfTime(f"The job {job.name} was stopped, as its {job.seconds:.0f} s were over.")
+            raise _with_last_words(_out_of_time(job.name, status), target, job.name)
         if status.state is JobState.FAILED:
             raise _failed(target, job.name, status)
     note(first + MAX_ATTEMPTS)
@@ -69,8 +71,18 @@ def _submit(target: ComputeTarget, job: Job, stop: threading.Event) -> None:
 
 
 def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
-    """The error, with the last lines that the job wrote as a note."""
-    error = TrialFailed(f"The job {name} {status.state}: {redact(status.message or 'no reason was given')}.")
+    reason = redact(status.message or "no reason was given")
+    return _with_last_words(TrialFailed(f"The job {name} {status.state}: {reason}."), target, name)
+
+
+def _out_of_time(name: str, status: JobStatus) -> OutOfTime:
+    """The error, with the diagnosis where the target has one."""
+    reason = redact((status.message or "").removeprefix("timeout").lstrip(": "))
+    return OutOfTime(f"The job {name} was stopped, as its time was over" + (f": {reason}." if reason else "."))
+
+
+def _with_last_words(error: Ended, target: ComputeTarget, name: str) -> Ended:
+    """The error, with the last lines that the job wrote as notes."""
     with suppress(RetryableError):
         for line in redact(target.log_tail(name)).splitlines()[-SHOWN_LINES:]:
             error.add_note(f"    {line}")

@@ -177,7 +177,7 @@ class Budget(Group):
         gt=0,
         le=604_800,
         title="Seconds of the final training",
-        description="The best trial is trained once more, with more trees; it fails where that takes longer.",
+        description="The best trial is trained once more, with more trees; where that takes longer it is stopped.",
         json_schema_extra={"position": 3},
     )
     max_cost: float | None = Field(

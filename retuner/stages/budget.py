@@ -42,11 +42,17 @@ def search_minutes(bench: Workbench, study: Study) -> float | None:
 
 def out_of_time(bench: Workbench, study: Study) -> UserError:
     """The error where the final training has not ended in the time that it was given. The study can be continued."""
-    budget, training = bench.parameters.budget, f"the final training of {study.name}"
-    short = f"budget.max_minutes is used up before {training} has ended"
-    if seconds_left(bench, study) > 0 and not limits(budget).is_final_halved:
-        short = f"budget.seconds_final = {budget.seconds_final:g} is over before {training} has ended"
-    return UserError(f"{short}: raise it, and continue with: retune run --resume {study.name}")
+    budget = bench.parameters.budget
+    if seconds_left(bench, study) <= 0:
+        fact = f"budget.max_minutes = {budget.max_minutes:g} is used up"
+    elif limits(budget).is_final_halved:
+        fact = f"half of budget.max_minutes = {budget.max_minutes:g}, which is kept for the final training, is over"
+    else:
+        fact = f"budget.seconds_final = {budget.seconds_final:g} is over"
+    return UserError(
+        f"The final training of {study.name} has not ended, and {fact}: raise it, and continue with: "
+        f"retune run --resume {study.name}"
+    )
 
 
 def final_seconds(bench: Workbench, study: Study) -> float:

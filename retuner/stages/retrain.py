@@ -68,9 +68,12 @@ def _train(bench: Workbench, study: Study, target: ComputeTarget, stem: str, par
         result = run_job_to_end(
             target, job_of, first=first, note=note, at_work=tries.is_at_work, stop=bench.stop, seconds=seconds
         )
-    except OutOfTime:
+    except OutOfTime as error:
         tries.end()
-        raise out_of_time(bench, study) from None
+        told = out_of_time(bench, study)
+        for words in (f"  {error}", *getattr(error, "__notes__", ())):
+            told.add_note(words)
+        raise told from error
     except RetryableError:
         raise  # its job may be alive, and then the next try goes on with it
     except BaseException:

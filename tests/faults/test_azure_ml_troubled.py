@@ -37,6 +37,8 @@ PASSING = {
     "silent": (FaultKind.RESET, FaultKind.HANG, FaultKind.SLOW),
     "token": (FaultKind.EXPIRED,),
 }
+ASKED_AGAIN = [("details of the run", "refused"), ("list of its logs", "refused")]
+"""The SDK's transport asks three times more by itself, which gets over these where its waits suffice."""
 CASES = [(name, kind) for name in REQUESTS for kind in PASSING if (name, kind) != ("log", "token")]  # it shows none
 
 
@@ -72,8 +74,8 @@ def test_a_passing_fault_costs_no_more_than_the_log(study, emulator, case):
     (one, opened), (name, faults) = study, case
     emulator.faults.add(*(FaultRule(*REQUESTS[name], kind, seconds=1) for kind in PASSING[faults]))
     one.run(opened)
-    # the SDK's transport asks some of it three times more on its own, and some not
-    assert_ended_right(one, opened, log=READ if name == CANCEL or faults == "token" else f"{READ}|{UNREAD}")
+    log = READ if name == CANCEL or faults == "token" else UNREAD
+    assert_ended_right(one, opened, log=f"{READ}|{UNREAD}" if case in ASKED_AGAIN else log)
     assert jobs(emulator) == ["final-t0000-a1", "t0000-a1", "t0000-a2", "t0001-a1"]
     assert_given_back(emulator)
 

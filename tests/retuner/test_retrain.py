@@ -82,7 +82,7 @@ def test_max_minutes_bind_the_final_training_and_leave_the_study_open(stage_benc
     clock = {"since": bench.bench.opened.isoformat(), "seconds": 60 * 3 - 0.5}
     bench.bench.ledger.write_stage(bench.study.name, "clock", clock)
     target = Full()
-    with pytest.raises(UserError, match=r"budget\.max_minutes is used up before the final training"):
+    with pytest.raises(UserError, match=r"budget\.max_minutes = 3 is used up: raise it"):
         retrain(bench, target)
     assert target.cancelled == target.submitted
     assert tries_of(bench) == [("a1", True)]
@@ -96,15 +96,16 @@ def test_max_minutes_bind_the_final_training_and_leave_the_study_open(stage_benc
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        ({"seconds_final": 30}, r"budget\.seconds_final = 30 is over before the final training .*: raise it"),
-        ({"max_minutes": 2.2}, r"budget\.max_minutes is used up before the final training"),
+        ({"seconds_final": 30}, r"budget\.seconds_final = 30 is over: raise it"),
+        ({"max_minutes": 2.2}, r"half of budget\.max_minutes = 2\.2, .* is over: raise it"),
     ],
 )
 def test_a_final_training_that_takes_longer_than_it_may_can_be_continued_with_more_time(stage_bench, budget, words):
     bench = replace(stage_bench, bench=replace(stage_bench.bench, opened=now())).with_parameters(budget=budget)
     target = FakeTarget(lambda parameters: [0.5] * 100)
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=words) as caught:
         retrain(bench, target)
+    assert "-a1 was stopped, as its time was over" in caught.value.__notes__[0]
     assert bench.bench.ledger.study(bench.study.name).state is StudyState.OPEN
     assert tries_of(bench) == [("a1", True)]
     assert retrain(bench.with_parameters(budget={}), Trainer()).endswith("-a2")

@@ -89,8 +89,9 @@ def test_a_job_that_somebody_else_stopped_counts_as_lost():
 
 def test_a_job_that_ran_out_of_time_is_not_tried_again_before_there_is_more_of_it():
     target, job = FakeTarget(), Waiting(seconds=2)
-    with pytest.raises(OutOfTime, match="s-final-t0003-a1 was stopped, as its 2 s were over"):
+    with pytest.raises(OutOfTime, match="s-final-t0003-a1 was stopped, as its time was over") as caught:
         job.run(target)
+    assert caught.value.__notes__, "the last lines of its log"
     assert target.trained == ["s-final-t0003-a1"]
     job.job["seconds"] = 1000
     assert job.run(target).name == "s-final-t0003-a2"
