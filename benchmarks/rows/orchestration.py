@@ -1,6 +1,5 @@
 """What running a trial costs beside the trial: trials that return at once."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.bench import Bench, Measured
@@ -62,16 +61,9 @@ def flat_cost(bench: Bench) -> Result:
 
 
 def few_and_many(bench: Bench) -> list[tuple[Measured, Measured]]:
-    """The flow process after few trials, and side by side with it another after many, once a run."""
+    """The flow process after few trials, and another after many, once a run."""
     few, many = bench.scale.few_and_many
-    bench.api()  # before the two of them need it
-
-    def both() -> tuple[Measured, Measured]:
-        with ThreadPoolExecutor(2) as pool:
-            small, large = (pool.submit(_instant, bench, trials) for trials in (few, many))
-            return small.result(), large.result()
-
-    return bench.repeat(both)
+    return bench.repeat(lambda: (_instant(bench, few), _instant(bench, many)))
 
 
 def _instant(bench: Bench, trials: int) -> Measured:
