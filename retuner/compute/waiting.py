@@ -54,7 +54,7 @@ def run_job_to_end(
             note(attempt + 1)  # with more time it is another job: this one has ended for good
             raise _with_last_words(_out_of_time(job.name, status), target, job.name)
         if status.state is JobState.FAILED:
-            raise _failed(target, job.name, status)
+            raise _with_last_words(_failed(job.name, status), target, job.name)
     note(first + MAX_ATTEMPTS)
     raise RetryableError(
         f"The job {job.name} was the last of {MAX_ATTEMPTS} lost: {redact(status.message or 'its node died')}."
@@ -70,9 +70,8 @@ def _submit(target: ComputeTarget, job: Job, stop: threading.Event) -> None:
         raise
 
 
-def _failed(target: ComputeTarget, name: str, status: JobStatus) -> TrialFailed:
-    reason = redact(status.message or "no reason was given")
-    return _with_last_words(TrialFailed(f"The job {name} {status.state}: {reason}."), target, name)
+def _failed(name: str, status: JobStatus) -> TrialFailed:
+    return TrialFailed(f"The job {name} {status.state}: {redact(status.message or 'no reason was given')}.")
 
 
 def _out_of_time(name: str, status: JobStatus) -> OutOfTime:

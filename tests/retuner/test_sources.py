@@ -2,11 +2,12 @@
 
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from http_server import http_server
 from raw_faq import write_faq
 from tabular_tables import make_customers
 
@@ -53,14 +54,9 @@ def faq(tmp_path):
 def address(faq, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     Server.folder, Server.release = faq, threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    Server.release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(Server) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+        Server.release.set()
 
 
 def files_below(folder):
