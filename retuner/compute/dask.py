@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retuner.compute.dask_cluster import DaskCluster, Worker
+from retuner.compute.dask_limits import GRACE_SECONDS, PATIENCE_SECONDS
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import GOES_ON, TAIL_LINES, JobState, JobStatus
+from retuner.compute.target import GOES_ON, TAIL_LINES, JobState, JobStatus, StudyEnd
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner_training.dataset import MANIFEST
 from retuner_training.job import Job
@@ -64,8 +65,8 @@ class DaskTarget:
         scratch: Path,
         address: str | None = None,
         threads: int = 1,
-        patience: float = 30.0,
-        grace: float = 30.0,
+        patience: float = PATIENCE_SECONDS,
+        grace: float = GRACE_SECONDS,
         stop: threading.Event | None = None,
     ) -> None:
         self.news = threading.Event()
@@ -191,7 +192,7 @@ class DaskTarget:
         """None: the dashboard, where there is one, knows keys and no studies."""
         return None
 
-    def close(self) -> None:
+    def close(self, end: StudyEnd = "stopped") -> None:
         """Stop this process's jobs, wait for them shortly, leave the cluster and end it where it is embedded."""
         if self._open is None:
             return

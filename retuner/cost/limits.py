@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from retuner.compute.azure_ml_requests import START_ALLOWANCE
+from retuner.compute.dask_limits import STOP_ALLOWANCE
 from retuner.cost.prices import Price, given_price
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates
@@ -60,8 +61,8 @@ def rates(parameters: Parameters, price: Price | None, *, startup_seconds: float
             origin=None if price is None else price.origin,
             startup_seconds=startup_seconds or 0.0,
             idle_seconds=0.0,
-            trial_seconds=bound.trial,
-            final_seconds=bound.final,
+            trial_seconds=bound.trial + STOP_ALLOWANCE,
+            final_seconds=bound.final + STOP_ALLOWANCE,
         )
     return Rates(
         usd_per_hour=None if price is None else price.usd_per_hour(low_priority=compute.low_priority),

@@ -63,11 +63,11 @@ class Purse:
         present, rates = now().timestamp(), self.rates
         jobs = holds(self._trials.values(), self._tries, rates, at=math.inf)
         jobs += [
-            Hold(present, rates.trial_seconds, rates.startup_seconds, is_moved=rates.is_moved(attempt))
+            Hold(present, rates.trial_seconds, rates.startup_seconds, is_moved=rates.terms.is_moved(attempt))
             for attempt in attempts
         ]
         last = max([present, *(job.end for job in jobs)])
-        is_moved = rates.is_moved(final_attempt)
+        is_moved = rates.terms.is_moved(final_attempt)
         jobs.append(Hold(last, rates.final_seconds, rates.startup_seconds, is_final=True, is_moved=is_moved))
         return bill(jobs, self._kept_until(jobs[-1].end, present), rates)
 
@@ -80,4 +80,4 @@ class Purse:
     def _longest(self, attempt: int) -> float:
         """USD that a job on a node of its own costs at most."""
         seconds = self.rates.trial_seconds + self.rates.startup_seconds + self.rates.idle_seconds
-        return self.rates.usd(seconds, is_moved=self.rates.is_moved(attempt)) or 0.0
+        return self.rates.usd(seconds, is_moved=self.rates.terms.is_moved(attempt)) or 0.0

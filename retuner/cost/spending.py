@@ -13,6 +13,23 @@ from retuner.search.records import Attempt, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What bound the jobs that a process of a study started, until the next process came with other limits."""
+
+    startup_seconds: float
+    idle_seconds: float
+    trial_seconds: float
+    final_seconds: float
+    moves_after: int | None
+    until: float = math.inf
+    """Seconds since the epoch."""
+
+    def is_moved(self, attempt: int) -> bool:
+        """Whether the attempt of that number, counted from 1, is made on a dedicated node."""
+        return self.moves_after is not None and attempt > self.moves_after
+
+
+@dataclass(frozen=True)
 class Rates:
     """What a job costs on the compute target, and the most that one can cost."""
 
@@ -34,21 +51,43 @@ class Rates:
     """Nodes that are kept up while the study lasts, whether they have work or not."""
     origin: str | None = None
     """Of which day the price is, in words; None where none is known."""
+    earlier: tuple[Terms, ...] = ()
+    """Of earlier processes of the study, oldest first: what they started is counted by them."""
 
-    def not_below(self, earlier: "Rates | None") -> "Rates":
-        """The rates with no price below the earlier one: all of a study is counted at one, and may not shrink."""
-        if earlier is None:
+    @property
+    def terms(self) -> Terms:
+        """What binds jobs that are started from now on."""
+        return Terms(self.startup_seconds, self.idle_seconds, self.trial_seconds, self.final_seconds, self.moves_after)
+
+    def continuing(self, before: "Rates | None", *, since: float) -> "Rates":
+        """The rates of a process that goes on with a study `since` then, so that what was spent does not shrink.
+
+        All of a study is counted at one price, the dearer one; what was started before keeps its own terms.
+        """
+        if before is None:
             return self
+        closed = () if before.terms == self.terms else (replace(before.terms, until=since),)
         return replace(
             self,
-            usd_per_hour=_dearer(self.usd_per_hour, earlier.usd_per_hour),
-            moved_usd_per_hour=_dearer(self.moved_usd_per_hour, earlier.moved_usd_per_hour),
-            origin=self.origin if (self.usd_per_hour or 0) > (earlier.usd_per_hour or 0) else earlier.origin,
+            usd_per_hour=_dearer(self.usd_per_hour, before.usd_per_hour),
+            moved_usd_per_hour=_dearer(self.moved_usd_per_hour, before.moved_usd_per_hour),
+            origin=self.origin if (self.usd_per_hour or 0) > (before.usd_per_hour or 0) else before.origin,
+            earlier=(*before.earlier, *closed),
         )
 
-    def is_moved(self, attempt: int) -> bool:
-        """Whether the attempt of that number, counted from 1, is made on a dedicated node."""
-        return self.moves_after is not None and attempt > self.moves_after
+    def terms_at(self, time: float) -> Terms:
+        """Those that bind a job which was started then."""
+        return next((one for one in self.earlier if time < one.until), self.terms)
+
+    def idle_after(self, started: float, end: float) -> float:
+        """How long a node idles at most after a job of these times; its cluster may be set anew while it does."""
+        longest = 0.0
+        for one in (*self.earlier, self.terms):
+            if one.until > started:
+                longest = max(longest, one.idle_seconds)
+                if end + longest < one.until:
+                    break
+        return longest
 
     def usd(self, node_seconds: float, *, is_moved: bool = False) -> float | None:
         """What so many seconds of one node cost."""
@@ -101,17 +140,12 @@ def rounded(value: float) -> float:
 def holds(trials: Iterable[TrialRecord], tries: Iterable[Mapping[str, Any]], rates: Rates, *, at: float) -> list[Hold]:
     """All jobs of a study. Those without an end have held their node until `at`, or as long as they could at most."""
     found = [
-        replace(_hold(attempt, rates, at), is_moved=rates.is_moved(number))
+        _hold(attempt, number, rates, at)
         for trial in trials
         for number, attempt in enumerate(trial.attempts, start=1)
         if attempt.started
     ]
-    for one in tries:
-        started = datetime.fromisoformat(one["started"]).timestamp()
-        seconds = one["seconds"] if one["seconds"] is not None else min(at - started, rates.final_seconds)
-        is_moved = rates.is_moved(attempt_of(one["job"]))
-        found.append(Hold(started, seconds, rates.startup_seconds, is_final=True, is_moved=is_moved))
-    return found
+    return [*found, *(_final_hold(one, rates, at) for one in tries)]
 
 
 def bill(jobs: Iterable[Hold], kept: Iterable[Kept], rates: Rates) -> Bill:
@@ -138,7 +172,9 @@ def study_bill(study: StudyRecord, trials: Iterable[TrialRecord], *, at: datetim
 def study_rates(study: StudyRecord) -> Rates | None:
     """The rates that the study's last process worked with; None where it did not come so far."""
     noted = study.stages.get(RATES)
-    return Rates(**noted) if noted else None
+    if not noted:
+        return None
+    return Rates(**{**noted, "earlier": tuple(Terms(**one) for one in noted.get("earlier", ()))})
 
 
 def final_tries(study: StudyRecord) -> list[dict[str, Any]]:
@@ -159,22 +195,39 @@ def kept_nodes(study: StudyRecord) -> list[Kept]:
 
 
 def with_cost(trial: TrialRecord, rates: Rates) -> TrialRecord:
-    """The trial with the price of its ended attempts."""
+    """The trial with the price of its ended attempts, none of which held a node for longer than it could."""
     attempts = tuple(
-        replace(one, usd=rates.usd(one.seconds, is_moved=rates.is_moved(number)))
-        if one.seconds is not None and one.usd is None
-        else one
+        _priced(one, number, rates) if one.seconds is not None and one.usd is None else one
         for number, one in enumerate(trial.attempts, start=1)
     )
     return trial if attempts == trial.attempts else replace(trial, attempts=attempts)
 
 
-def _hold(attempt: Attempt, rates: Rates, at: float) -> Hold:
+def _priced(attempt: Attempt, number: int, rates: Rates) -> Attempt:
+    terms = rates.terms_at(attempt.started.timestamp()) if attempt.started else rates.terms
+    # whoever saw its end may have been away for hours
+    seconds = min(attempt.seconds or 0.0, terms.trial_seconds)
+    return replace(attempt, seconds=seconds, usd=rates.usd(seconds, is_moved=terms.is_moved(number)))
+
+
+def _hold(attempt: Attempt, number: int, rates: Rates, at: float) -> Hold:
     assert attempt.started is not None
     started = attempt.started.timestamp()
+    terms = rates.terms_at(started)
     if attempt.ended is None:
-        began = (attempt.began or attempt.started).timestamp()
-        return Hold(began, min(max(at - began, 0), rates.trial_seconds), rates.startup_seconds)
-    seconds = min(attempt.seconds or 0.0, rates.trial_seconds)
-    began = attempt.ended.timestamp() - seconds
-    return Hold(began, seconds, min(max(began - started, 0), rates.startup_seconds))
+        begin, startup = (attempt.began or attempt.started).timestamp(), terms.startup_seconds
+        seconds = min(max(at - begin, 0), terms.trial_seconds)
+    else:
+        seconds = min(attempt.seconds or 0.0, terms.trial_seconds)
+        begin = attempt.ended.timestamp() - seconds
+        startup = min(max(begin - started, 0), terms.startup_seconds)
+    idle = rates.idle_after(started, begin + seconds)
+    return Hold(begin, seconds, startup, is_moved=terms.is_moved(number), idle=idle)
+
+
+def _final_hold(one: Mapping[str, Any], rates: Rates, at: float) -> Hold:
+    started = datetime.fromisoformat(one["started"]).timestamp()
+    terms = rates.terms_at(started)
+    seconds = one["seconds"] if one["seconds"] is not None else min(at - started, terms.final_seconds)
+    is_moved, idle = terms.is_moved(attempt_of(one["job"])), rates.idle_after(started, started + seconds)
+    return Hold(started, seconds, terms.startup_seconds, is_final=True, is_moved=is_moved, idle=idle)

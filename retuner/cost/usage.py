@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from heapq import heappop, heappush
 from itertools import pairwise
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Hold:
     is_final: bool = False
     is_moved: bool = False
     """Whether it is an attempt that was moved to dedicated nodes."""
+    idle: float | None = None
+    """How long its node idles after it, where that is not as long as nodes do now."""
 
     @property
     def end(self) -> float:
@@ -57,31 +60,50 @@ class Kept:
     until: float
 
 
+class _Node(NamedTuple):
+    """A node and its last job: when that ends, since when the node lives, and how long it idles afterwards."""
+
+    since: float
+    born: float
+    idle: float
+
+    def waits_for(self, job: Hold, idle: float) -> bool:
+        """Whether it is still there for a job whose cluster lets nodes idle for so long, be it less than before."""
+        return job.begin - self.since <= min(self.idle, idle)
+
+
 def usage(jobs: Iterable[Hold], *, idle_seconds: float, kept: Iterable[Kept] = ()) -> Usage:
     """The node seconds of jobs on one cluster, with the start and the idle time of its nodes."""
     jobs = sorted(jobs, key=lambda hold: hold.begin)
-    busy: list[tuple[float, float]] = []  # when each node that works will be free, soonest first; since when it lives
-    free: list[tuple[float, float]] = []  # since when each idle node is so, latest last; since when it lives
+    busy: list[_Node] = []  # soonest free first
+    free: list[_Node] = []  # latest freed last
     lives: list[tuple[float, float]] = []  # from when to when each node is paid for
     startup = idle = 0.0
     for job in jobs:
-        while busy and busy[0][0] <= job.begin:
+        lasting = idle_seconds if job.idle is None else job.idle
+        while busy and busy[0].since <= job.begin:
             free.append(heappop(busy))
+        if free and not free[-1].waits_for(job, lasting):
+            # one that a lower limit has ended since is paid for until now at most
+            gone = [node for node in free if not node.waits_for(job, lasting)]
+            free = [node for node in free if node.waits_for(job, lasting)]
+            rests = [min(node.idle, job.begin - node.since) for node in gone]
+            lives += [(node.born, node.since + rest) for node, rest in zip(gone, rests, strict=True)]
+            idle += sum(rests)
         born = job.begin - job.startup
-        if free and job.begin - free[-1][0] <= idle_seconds:
-            since, born = free.pop()
+        if free:
+            since, born, _ = free.pop()
             idle += job.begin - since
         else:
-            lives += [(birth, since + idle_seconds) for since, birth in free]
-            free.clear()
             startup += job.startup
-        heappush(busy, (job.end, born))
-    lives += [(birth, since + idle_seconds) for since, birth in [*busy, *free]]
+        heappush(busy, _Node(job.end, born, lasting))
+    left = [*busy, *free]
+    lives += [(node.born, node.since + node.idle) for node in left]
     return Usage(
         work=sum(job.seconds for job in jobs if not job.is_final),
         retrain=sum(job.seconds for job in jobs if job.is_final),
         startup=startup,
-        idle=idle + idle_seconds * len(lives) + _spare(lives, kept),
+        idle=idle + sum(node.idle for node in left) + _spare(lives, kept),
     )
 
 

@@ -117,8 +117,9 @@ class FinalTries:
         began = datetime.fromisoformat(last["began"]) if last.get("began") else None
         started = datetime.fromisoformat(last["started"])
         held = node_seconds(started=started, began=began, ended=ended, trained=trained)
-        seconds = min(held, self._rates.final_seconds)
-        usd = self._rates.usd(seconds, is_moved=self._rates.is_moved(attempt_of(last["job"])))
+        terms = self._rates.terms_at(started.timestamp())
+        seconds = min(held, terms.final_seconds)
+        usd = self._rates.usd(seconds, is_moved=terms.is_moved(attempt_of(last["job"])))
         last |= {"ended": ended.isoformat(), "seconds": seconds, "usd": usd}
         self._write()
 

@@ -10,6 +10,7 @@ from retuner.cost.spending import study_rates
 from retuner.cost.workspace import WorkspaceFacts
 from retuner.parameters import AzureMlCompute
 from retuner.search.entries import CLOCK, PLAN, RATES
+from retuner.search.records import now
 from retuner.stages.budget import worked_before
 from retuner.stages.study import Study, study_identity
 from retuner.workbench import Workbench
@@ -34,7 +35,7 @@ def note_plan(bench: Workbench, study: Study, plan: Plan) -> None:
     """Write into the study what it is expected to take, at which prices, and since when this process works on it."""
     record = bench.ledger.study(study.name)
     worked = worked_before(record, bench.ledger.trials(study.name))
-    rates = plan.rates.not_below(study_rates(record))
+    rates = plan.rates.continuing(study_rates(record), since=now().timestamp())
     bench.ledger.write_stage(study.name, RATES, asdict(rates))
     bench.ledger.write_stage(study.name, CLOCK, {"since": bench.opened.isoformat(), "seconds": worked})
     if PLAN not in record.stages:

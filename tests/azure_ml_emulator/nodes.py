@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import itertools
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ class Node:
     run: Run | None = None
     work: asyncio.Task[None] | None = None
     idle_since: float = math.inf
+    created: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Cluster:
     queue: list[Run] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     most_running: int = 0
+    gone_seconds: float = 0.0
+    """For how long the nodes were up that are gone."""
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _timers: set[asyncio.TimerHandle] = field(default_factory=set)
 
@@ -59,6 +63,10 @@ class Cluster:
 
     def counts(self) -> Counter[str]:
         return Counter(node.state for node in self.nodes)
+
+    def up_seconds(self) -> float:
+        """For how long nodes were up, each from its creation to its removal: what a subscription would pay for."""
+        return self.gone_seconds + sum(time.monotonic() - node.created for node in self.nodes)
 
     def target(self) -> int:
         """Nodes wanted now: one for every run, within the cluster's limits and the subscription's quota."""
@@ -141,6 +149,7 @@ class Cluster:
 
     def _remove(self, node: Node) -> None:
         self.nodes.remove(node)
+        self.gone_seconds += time.monotonic() - node.created
         if node.work is not None:
             node.work.cancel()
 

@@ -1,7 +1,9 @@
 """A study that its budget ends, through the whole flow: what was learnt is kept, and the flow run is Completed."""
 
 import json
+import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -80,6 +82,24 @@ def azure(azurite_https, tmp_path, api):
         yield AzureRetune(tmp_path, emulator, azurite_https, api)
 
 
+@pytest.fixture
+def lasting(azurite_https, tmp_path, api):
+    """The same with trainings that really last, and with nodes that idle for as long as they are told to."""
+    script = partial(play, seconds=3.0)
+    with emulated(azurite_https, execute=False, script=script, idle_scale=1.0) as emulator:
+        yield AzureRetune(tmp_path, emulator, azurite_https, api)
+
+
+def up_seconds(azure: AzureRetune) -> float:
+    """For how long the emulated nodes were up, once all of them are given back."""
+    cluster = azure.emulator.inspect(lambda service: service.clusters["retuner"])
+    deadline = time.monotonic() + 120
+    while azure.emulator.inspect(lambda service: cluster.nodes):
+        assert time.monotonic() < deadline, "its nodes are not given back"
+        time.sleep(0.2)
+    return cluster.up_seconds()
+
+
 def test_max_cost_ends_a_search_on_azure_ml(azure, api):
     """At a quarter of a USD a second. A run may take half an hour beside its training: it counts until it has ended."""
     trials, run = 12, 5 + 1800
@@ -99,6 +119,7 @@ def test_max_cost_ends_a_search_on_azure_ml(azure, api):
     assert azure.emulator.inspect(lambda service: service.clusters["retuner"].most_running) == 1
     actual = document["cost"]["actual"]
     assert 25 <= actual["total"]["usd"] <= max_cost
+    assert up_seconds(azure) / 4 <= actual["total"]["usd"]
     assert actual["work"]["usd"] == pytest.approx(sum(one.usd for one in trials_of(azure, document)), abs=0.01)
     assert actual["retrain"]["usd"] > 0
     artifacts = ask_api(api, "artifacts/filter", {"flow_runs": {"id": {"any_": [document["flow_run"]]}}})
@@ -107,6 +128,18 @@ def test_max_cost_ends_a_search_on_azure_ml(azure, api):
     assert document["cost"]["price"].startswith("price given on 20")
     (summary,) = [one for one in artifacts if one["key"] == "summary-faq-ranker"]
     assert f"What it cost: estimates at the {document['cost']['price']}." in summary["data"]
+
+
+def test_for_as_long_as_nodes_were_up_has_been_counted_and_is_within_max_cost(lasting):
+    """At a quarter of a USD a second, with room for two trials at their longest and the final training."""
+    run, idle = 5 + 1800, 30
+    max_cost = (2 * (300 + run + idle) + run + 60) / 4
+    budget = {"seconds_per_trial": 5, "seconds_final": 5, "max_cost": max_cost, "price_per_hour": 900}
+    compute = {**lasting.place(nodes=4)["compute"], "idle_seconds": idle}
+    document = lasting.document(*lasting.azure(trials=5, nodes=4, budget=budget, compute=compute))
+    up = up_seconds(lasting)
+    assert up >= 6 * 3 + 2 * idle, "two nodes that worked and idled"
+    assert up / 4 <= document["cost"]["actual"]["total"]["usd"] <= max_cost
 
 
 def test_max_cost_below_one_trial_starts_nothing_on_azure_ml(azure):

@@ -266,6 +266,17 @@ def test_on_dask_there_are_minutes_and_no_price(planner):
     assert any("--price-per-hour" in note for note in plan["notes"])
 
 
+def test_the_most_that_is_reserved_on_dask_has_the_minute_that_stopping_a_job_may_take(planner):
+    """A training that never reports holds its worker for half a minute of grace, and for another until its restart."""
+    limits = {"price_per_hour": 360, "seconds_per_trial": 100, "seconds_final": 200}
+    longest = (100 + 60 + 200 + 60) / 10
+    told = Told(nodes=4, trial_seconds=60)
+    enough = planner.make(told, compute={}, budget={**limits, "max_cost": longest + 0.1})
+    assert (enough.trials_at_once, enough.bound) == (1, 200 + 60)
+    with pytest.raises(UserError, match=r"max_cost = 41\.9 USD is below one trial"):
+        planner.make(told, compute={}, budget={**limits, "max_cost": longest - 0.1})
+
+
 def test_earlier_studies_of_the_recipe_tell_how_long_trials_take(planner):
     planner.study([100.0], target="azure_ml", recipe="tabular")
     name = planner.study([10.0, 30.0], target="azure_ml", final=55.0)

@@ -1,15 +1,20 @@
 """The arithmetic of costs: how long nodes were held, started and left idle, and what may still be spent."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from identities import identity
+from test_plan import AZURE, TOLD, Planner
 
 from retuner.cost.purse import Purse
-from retuner.cost.spending import Rates, bill, holds, rounded
+from retuner.cost.spending import Rates, bill, holds, rounded, study_bill, study_rates
 from retuner.cost.usage import Hold, Kept, Usage, usage
-from retuner.search.records import Attempt, TrialRecord, node_seconds, now
+from retuner.search.records import Attempt, StudyRecord, TrialRecord, node_seconds, now
 from retuner.search.states import TrialState
+from retuner.stages.budget import open_purse
+from retuner.stages.plan import note_plan
 
 RATES = Rates(usd_per_hour=3600.0, startup_seconds=10, idle_seconds=20, trial_seconds=100, final_seconds=200)
 """One USD a second."""
@@ -220,7 +225,126 @@ def test_a_study_that_goes_on_at_another_price_is_counted_at_the_dearer_one():
     dear = replace(MOVING, usd_per_hour=3.0, origin="list price of 2026-01-01")
     cheap = replace(MOVING, usd_per_hour=0.3, moved_usd_per_hour=None, origin="list price of 2026-02-02")
     for one, other in ((dear, cheap), (cheap, dear)):
-        found = one.not_below(other)
+        found = one.continuing(other, since=0.0)
         assert (found.usd_per_hour, found.moved_usd_per_hour) == (3.0, MOVING.moved_usd_per_hour)
         assert found.origin == dear.origin
-    assert cheap.not_below(None) == cheap
+    assert cheap.continuing(None, since=0.0) == cheap
+
+
+# studies that go on with other limits
+
+
+def lowered(by: float) -> Rates:
+    """RATES, after a process that had so many times their limits ended 1000 s after the start."""
+    names = ("startup_seconds", "idle_seconds", "trial_seconds", "final_seconds")
+    before = replace(RATES, **{name: by * getattr(RATES, name) for name in names})
+    return RATES.continuing(before, since=START.timestamp() + 1000)
+
+
+def test_what_was_started_keeps_its_limits_and_what_will_be_has_the_new_ones():
+    rates, never = lowered(10), float("inf")
+    open_before = trial(0, Attempt("job", TrialState.RUNNING, started=at(0), began=at(0)))
+    open_since = trial(1, Attempt("job", TrialState.RUNNING, started=at(1001), began=at(1001)))
+    found = holds([trial(2, ended(100, 900, submitted=0)), open_before, open_since], [], rates, at=never)
+    assert [(job.seconds, job.startup, job.idle) for job in found] == [(800, 100, 200), (1000, 100, 200), (100, 10, 20)]
+    tries = [
+        {"job": f"s-final-t0000-a{n}", "started": at(begin).isoformat(), "seconds": None, "usd": None}
+        for n, begin in enumerate((0, 1001), start=1)
+    ]
+    assert [job.seconds for job in holds([], tries, rates, at=never)] == [2000, 200]
+    assert Purse(rates, 330.0 + 1).bears([1]) == 1
+
+
+def test_an_end_that_was_seen_hours_later_is_counted_at_the_longest_in_total_and_attempt():
+    late = trial(0, ended(0, 5000))
+    purse = Purse(RATES, None)
+    (attempt,) = purse.account(late).attempts
+    assert (attempt.seconds, attempt.usd) == (100, 100)
+    assert purse.committed().usage.work == attempt.usd
+    # also for a later process whose trials may take longer
+    longer = replace(RATES, trial_seconds=900).continuing(RATES, since=at(6000).timestamp())
+    assert Purse(longer, None, [late]).committed().usage.work == 100
+
+
+def test_attempts_that_were_moved_stay_so_where_later_ones_will_not_be():
+    moved = trial(0, preempted(0, 10), preempted(10, 20), ended(20, 30))
+    stays = replace(MOVING, moves_after=None).continuing(MOVING, since=at(40).timestamp())
+    for rates in (MOVING, stays):
+        assert Purse(rates, None, [moved]).committed().document()["work"]["usd"] == 20 + 50
+    assert stays.terms.is_moved(3) is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # of two jobs 60 s apart, the second in the later process: the node of the first lives until then at most
+        (100, 20, Usage(20, 0, 20, 60 + 20)),
+        # it was gone, or lives on as the new limit comes while it idles
+        (20, 100, Usage(20, 0, 20, 20 + 100)),
+        (45, 100, Usage(20, 0, 10, 60 + 100)),
+    ],
+)
+def test_a_node_idles_as_long_as_its_cluster_lets_it(before, after, expected):
+    rates = replace(RATES, idle_seconds=after)
+    rates = rates.continuing(replace(RATES, idle_seconds=before), since=at(50).timestamp())
+    jobs = [trial(0, ended(0, 10, submitted=-10)), trial(1, ended(70, 80, submitted=60))]
+    assert bill(holds(jobs, [], rates, at=0.0), [], rates).own == expected
+
+
+def test_a_node_that_nothing_follows_is_counted_as_its_process_let_it_idle():
+    jobs = [trial(0, ended(0, 10, submitted=-10))]
+    assert bill(holds(jobs, [], lowered(10), at=0.0), [], lowered(10)).own.idle == 200
+
+
+def test_the_limits_of_earlier_processes_are_read_back_from_a_ledger_and_old_ledgers_have_none():
+    rates = lowered(10).continuing(replace(lowered(10), trial_seconds=7), since=at(2000).timestamp())
+    noted = json.loads(json.dumps(asdict(rates), allow_nan=False))
+    study = StudyRecord("s", "s", 1, identity(), trials=8, created=START, updated=START, stages={"rates": noted})
+    assert study_rates(study) == rates
+    assert len(rates.earlier) == 2
+    del noted["earlier"]
+    assert study_rates(study) == RATES
+    assert RATES.continuing(RATES, since=0.0) == RATES
+
+
+SPENDING = {"price_per_hour": 360, "seconds_per_trial": 4000, "seconds_final": 4000}
+
+
+@pytest.mark.parametrize(
+    "lower",
+    [
+        {"budget": {**SPENDING, "seconds_per_trial": 60}},
+        {"budget": {**SPENDING, "seconds_final": 60}},
+        {"compute": {**AZURE, "idle_seconds": 120}},
+        {"startup": 30},
+    ],
+)
+def test_what_was_spent_does_not_shrink_where_a_study_goes_on_with_lower_limits(stage_bench, tmp_path, lower):
+    """A trial and a final training that took longer than they now may, and a pause that no node now lives through."""
+    bench, study, present = stage_bench.bench, stage_bench.study, now()
+    planner = Planner(tmp_path, bench.ledger)
+    options = {"budget": SPENDING, **lower}
+    told = replace(TOLD, startup_seconds=options.pop("startup", 300))
+    note_plan(bench, study, planner.make(budget=SPENDING))
+    attempts = []
+    for ago in (20_000, 15_500):
+        began = present - timedelta(seconds=ago)
+        times = {"started": began - timedelta(seconds=300), "began": began, "ended": began + timedelta(seconds=3500)}
+        attempts.append(Attempt(f"j{ago}", TrialState.COMPLETED, seconds=3500.0, **times))
+    trial = open_purse(bench, study).account(TrialRecord(0, TrialState.COMPLETED, {}, attempts=tuple(attempts)))
+    bench.ledger.write_trials(study.name, [trial])
+    started = (present - timedelta(seconds=9000)).isoformat()
+    killed = {"job": "s-final-t0000-a1", "started": started, "seconds": None, "usd": None}
+    bench.ledger.write_stage(study.name, "final-tries", {"tries": [killed]})
+
+    def spent() -> float:
+        return study_bill(bench.ledger.study(study.name), bench.ledger.trials(study.name), at=present).usd
+
+    before, reserved = spent(), open_purse(bench, study).committed([1]).usd
+    # at 0.1 USD a second: two trials with a pause on one node, its idle time, and the final training at its longest
+    assert before == pytest.approx((300 + 3500 + 1000 + 3500 + 1800 + 300 + 5800 + 1800) / 10)
+    note_plan(bench, study, planner.make(told, **options))
+    assert spent() == pytest.approx(before)
+    assert open_purse(bench, study).committed([1]).usd < reserved
+    note_plan(bench, study, planner.make(budget=SPENDING))
+    assert spent() == pytest.approx(before)
