@@ -35,12 +35,13 @@ class Scale:
     trees: int = 1000
     """Of the reference and of ours against it."""
     part: int = 16
-    """Questions of the part of the data on which early stopping is replayed: its trials are trained to their ends."""
+    """Questions of the part of the data on which early stopping of faq_reference is replayed."""
     search_trials: int = 48
     busy_trials: int = 96
     instant_trials: int = 1000
     few_and_many: tuple[int, int] = (200, 2000)
-    curves: int = 26
+    curves: int = 28
+    """Trials that are trained to their ends."""
     drawn: int = 24
     """Trials per seed, out of the curves."""
     tuned_trials: int = 24

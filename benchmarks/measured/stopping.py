@@ -54,8 +54,9 @@ def _train_curve(number: int, job: dict[str, Any]) -> dict[str, Any]:
 def replay(*, file: str, recipe: str, rule: str, trials: int, seeds: int, nodes: int) -> dict[str, Any]:
     """For each seed, `trials` of the curves in the JSON `file` in random order, on `nodes` nodes, under `rule`.
 
-    Shares of trees and of CPU that were not spent, and the points of gain@3 by which the best trial is worse than
-    without stopping. Delay and interval are the flow's defaults.
+    Shares of trees and of CPU that were not spent; points of gain@3 and of the tuned value (gain@1) by which the best
+    trial is worse than without stopping; the share of the CPU that comes after the first reports, the
+    most that stops can save. Delay and interval are the flow's defaults.
     """
     curves = [Curve(**fields) for fields in json.loads(Path(file).read_text())]
     space = validate_space(load_recipe(recipe).search_space, {})
@@ -123,6 +124,7 @@ def _outcome(curves: list[Curve], reached: list[int]) -> dict[str, float]:
     return {
         "trees": 1 - sum(end[0] for end in spent) / sum(curve.reports[-1][0] for curve in curves),
         "cpu": 1 - cpu / sum(curve.cpu for curve in curves),
-        "tree_share": sum(c.reports[-1][2] - c.reports[0][2] for c in curves) / sum(c.cpu for c in curves),
+        "within_reach": 1 - sum(curve.reports[0][2] for curve in curves) / sum(curve.cpu for curve in curves),
         "lost": 100 * (best.metrics["gain@3"] - kept.metrics["gain@3"]),
+        "lost_of_tuned": 100 * (best.value - kept.value),
     }

@@ -45,29 +45,24 @@ def prepare(*, raw: str, home: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def train(
-    *,
-    dataset: str,
-    recipe: str,
-    parameters: dict[str, Any],
-    folder: str,
-    before: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """One trial: CPU seconds, by phase too, and gains on the test part, which are computed afterwards.
+    *, dataset: str, recipe: str, trials: list[dict[str, Any]], folder: str, tested: bool
+) -> list[dict[str, Any]]:
+    """Trials with these hyperparameters, one after the other in this process: CPU seconds, by phase too.
 
-    With `before`, a trial with those hyperparameters runs in the process first.
+    Where they are `tested`, also gains on the test part, which are computed after each.
     """
-    if before is not None:
-        _completed(run_job(Job("before", "benchmark", recipe, before, dataset, f"{folder}/before")))
-    phases = Phases()
-    job = Job("trial", "benchmark", recipe, parameters, dataset, f"{folder}/trial", keep_model=True)
-    with phases.watch(*_PHASES):
-        result = _completed(run_job(job))
-    seconds = dict(phases.seconds)
-    seconds["the rest"] = result.cpu_seconds - sum(seconds.values())
-    scores = load_recipe(recipe).score(load_model(Path(job.output) / MODEL).model, load_tables(Path(dataset)), "test")
-    means, errors = means_and_errors(scores, base.METRICS)
-    test = {metric: [means[metric], errors[metric]] for metric in base.METRICS}
-    return {"cpu": result.cpu_seconds, "seconds": result.seconds, "phases": seconds, "test": test}
+    found = []
+    for number, parameters in enumerate(trials):
+        phases = Phases()
+        output = f"{folder}/{number}"
+        with phases.watch(*_PHASES):
+            job = Job(f"trial-{number}", "benchmark", recipe, parameters, dataset, output, keep_model=True)
+            result = _completed(run_job(job))
+        seconds = dict(phases.seconds)
+        seconds["the rest"] = result.cpu_seconds - sum(seconds.values())
+        test = _gains_on_test(recipe, Path(output) / MODEL, dataset) if tested else None
+        found.append({"cpu": result.cpu_seconds, "seconds": result.seconds, "phases": seconds, "test": test})
+    return found
 
 
 def train_one_by_one(*, trials: int, cores: int, **job: Any) -> float:
@@ -109,6 +104,12 @@ def train_number(number: int, **options: Any) -> float:
     value = _completed(run_job(numbered_job(number, **options))).value
     assert value is not None
     return value
+
+
+def _gains_on_test(recipe: str, model: Path, dataset: str) -> dict[str, list[float]]:
+    scores = load_recipe(recipe).score(load_model(model).model, load_tables(Path(dataset)), "test")
+    means, errors = means_and_errors(scores, base.METRICS)
+    return {metric: [means[metric], errors[metric]] for metric in base.METRICS}
 
 
 def _completed(result: JobResult) -> JobResult:

@@ -12,8 +12,8 @@ RECIPE = "benchmarks.measured.instant:recipe"
 def overhead(bench: Bench) -> Result:
     """Wall a trial against a bare Prefect task.map."""
     trials = bench.scale.instant_trials
-    bare = bench.repeat(lambda: bench.child("search:map_bare", tasks=trials, api=bench.api()).value)
-    ours = bench.repeat(lambda: _instant(bench, trials).value)
+    turns = bench.repeat(lambda: (_bare(bench, trials), _instant(bench, trials).value))
+    bare, ours = [one for one, _ in turns], [other for _, other in turns]
     walls = [one["seconds"]["trials"] for one in ours]
     wall = f"{_each(walls, trials)} against {_each([one['seconds'] for one in bare], trials)} a trial"
     settled = " against ".join(_each([one["settled"] for one in side], trials) for side in (ours, bare))
@@ -64,6 +64,11 @@ def few_and_many(bench: Bench) -> list[tuple[Measured, Measured]]:
     """The flow process after few trials, and another after many, once a run."""
     few, many = bench.scale.few_and_many
     return bench.repeat(lambda: (_instant(bench, few), _instant(bench, many)))
+
+
+def _bare(bench: Bench, tasks: int) -> dict[str, Any]:
+    value: dict[str, Any] = bench.child("search:map_bare", tasks=tasks, api=bench.api()).value
+    return value
 
 
 def _instant(bench: Bench, trials: int) -> Measured:

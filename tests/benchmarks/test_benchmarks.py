@@ -112,7 +112,7 @@ def test_a_replay_stops_the_weak_trials_and_keeps_the_best(tmp_path, rule):
     else:
         assert all(0.1 < share < 0.9 for share in found["trees"])
         assert all(0 < cpu < 0.9 for cpu in found["cpu"])
-    assert found["lost"] == [0, 0]
+    assert found["lost"] == found["lost_of_tuned"] == [0, 0]
 
 
 def values(number: int) -> dict:
