@@ -19,9 +19,10 @@ from retuner_training import cache
 from retuner_training.cache import fingerprint, once, shared_work
 from retuner_training.faq.ranker import recipe
 from retuner_training.progress import Progress
-from retuner_training.recipe import Resources
+from retuner_training.recipe import Resources, load_recipe
 
 PARAMETERS = {"trees": 15, "dimensions": 64}
+REFERENCE = {"name": "faq_reference", "trees": 100, "ngrams": 2, "match": 8}
 
 
 @pytest.fixture
@@ -68,10 +69,11 @@ def bits(model):
     return content.getvalue()
 
 
-def train(tables, file, **parameters):
+def train(tables, file, *, name="faq_ranker", **parameters):
     """Values of the reports, scores of the tune part, and the model as bytes; saves the model."""
-    progress = Progress()
-    model = recipe.fit(tables, {**PARAMETERS, **parameters}, progress, Resources())
+    progress, recipe = Progress(), load_recipe(name)
+    values = parameters if name == "faq_reference" else {**PARAMETERS, **parameters}
+    model = recipe.fit(tables, values, progress, Resources())
     scores = recipe.score(model, tables, "tune")
     joblib.dump(model, file)
     return progress.reports, scores.to_dict("list"), bits(model)
@@ -132,10 +134,11 @@ def test_nothing_is_kept_outside_of_a_training(folder, tables):
     assert entries(folder) == kept
 
 
-def test_a_model_is_the_same_bit_for_bit_with_and_without_kept_results(folder, tables, tmp_path, monkeypatch):
-    first, second = train(tables, tmp_path / "first"), train(tables, tmp_path / "second")
+@pytest.mark.parametrize("other", [{}, REFERENCE], ids=["faq_ranker", "faq_reference"])
+def test_a_model_is_the_same_bit_for_bit_with_and_without_kept_results(folder, tables, tmp_path, monkeypatch, other):
+    first, second = train(tables, tmp_path / "first", **other), train(tables, tmp_path / "second", **other)
     monkeypatch.setenv("RETUNER_CACHE", "off")
-    without = train(tables, tmp_path / "without")
+    without = train(tables, tmp_path / "without", **other)
     assert first == without
     assert second == without
 
@@ -158,6 +161,16 @@ def test_trials_share_what_their_hyperparameters_do_not_change(folder, tables, t
     assert len(entries(folder)) == 6
     train(tables, tmp_path / "model", word_ngrams=1)
     assert len(entries(folder)) == 10
+
+
+def test_trials_of_the_reference_share_their_texts(folder, tables, tmp_path):
+    """Three entries a number of words: the vocabularies, the rows of the training texts and of the tune part's."""
+    train(tables, tmp_path / "model", **REFERENCE)
+    assert len(entries(folder)) == 3
+    train(tables, tmp_path / "model", **{**REFERENCE, "trees": 200, "match": 3, "weighted": False})
+    assert len(entries(folder)) == 3
+    train(tables, tmp_path / "model", **{**REFERENCE, "ngrams": 1})
+    assert len(entries(folder)) == 6
 
 
 def test_a_saved_model_needs_no_kept_results(folder, tables, tmp_path):
