@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from retuner.compute.target import ComputeTarget
 from retuner.parameters import AzureMlCompute, DaskCompute
+from retuner.parameters.nodes import check_cores
 from retuner.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ def check_target(
 ) -> None:
     """Raise UserError, or RetryableError, where `nodes` cannot be had, before anything is started.
 
-    Of Dask it finds out whether a scheduler listens; its workers are looked at when it is scaled.
+    Of Dask it finds out whether a scheduler listens; its workers are looked at when it is scaled. Where there is no
+    scheduler yet, the workers must find cores on this machine.
     """
+    if isinstance(parameters, DaskCompute):
+        check_cores(parameters, nodes)
     if isinstance(parameters, DaskCompute) and parameters.address is not None:
         from retuner.compute.dask_address import check_listener
 

@@ -23,7 +23,7 @@ class DaskCompute(Group):
         ge=1,
         le=1024,
         title="Nodes",
-        description="Worker processes to use; empty means one per core here, or all workers of the scheduler.",
+        description="Worker processes to use; empty means as many as cores allow here, or all of the scheduler's.",
         json_schema_extra={"position": 1},
     )
     threads: int = Field(
@@ -31,7 +31,7 @@ class DaskCompute(Group):
         ge=1,
         le=256,
         title="Threads per trial",
-        description="Cores that one trial may use. Two trials of one thread beat one trial of two threads.",
+        description="Cores of a trial; here, times nodes, no more than there are. Two trials beat one of two threads.",
         json_schema_extra={"position": 2},
     )
 

@@ -1,7 +1,8 @@
-"""How many nodes a retune asks for."""
+"""How many nodes a retune asks for, and whether this machine has the cores for them."""
 
 import os
 
+from retuner.errors import UserError
 from retuner.parameters import AzureMlCompute, DaskCompute, Parameters
 
 ALL_WORKERS = 1024
@@ -20,9 +21,35 @@ def nodes_kept(parameters: Parameters) -> int:
     return min(compute.min_nodes, nodes_wanted(parameters)) if isinstance(compute, AzureMlCompute) else 0
 
 
+def check_cores(compute: DaskCompute, nodes: int) -> None:
+    """Raise UserError where `nodes` trials at once would want more cores than this machine has.
+
+    A scheduler at an address knows its own machines.
+    """
+    if compute.address is not None:
+        return
+    here, threads = _cores(), compute.threads
+    if threads > here:
+        raise UserError(
+            f"compute.threads = {threads} wants more cores than this machine has: set compute.threads to at most "
+            f"{here}."
+        )
+    if nodes * threads > here:
+        fewer_threads = f", or compute.threads to at most {here // nodes}" if nodes <= here else ""
+        raise UserError(
+            f"compute.nodes = {compute.nodes} with compute.threads = {threads} wants {nodes * threads} cores for "
+            f"{nodes} trials at once, and this machine has {here}: set compute.nodes to at most {here // threads}"
+            f"{fewer_threads}."
+        )
+
+
 def _most_nodes(compute: DaskCompute | AzureMlCompute) -> int:
     if isinstance(compute, AzureMlCompute):
         return compute.max_nodes
-    cores = len(os.sched_getaffinity(0)) // compute.threads
-    here = max(1, cores) if compute.address is None else ALL_WORKERS
+    here = max(1, _cores() // compute.threads) if compute.address is None else ALL_WORKERS
     return compute.nodes or here
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))

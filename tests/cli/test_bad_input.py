@@ -34,6 +34,11 @@ def refused(retune: Retune, *arguments: str) -> str:
             ("run", "--address", "tcp://127.0.0.1:9"),
             "No Dask scheduler listens at tcp://127.0.0.1:9 (Connection refused)",
         ),
+        (
+            ("run", "--nodes", "1000", "--trials", "1000"),
+            "= 1 wants 1000 cores for 1000 trials at once, and this machine has",
+        ),
+        (("run", "--threads", "256"), "= 256 wants more cores than this machine has: set compute.threads to at most"),
         (("ask", "anything"), "no champion of FAQ_ranker yet"),
         (("ask", "  "), "The question is empty"),
         (("ask", "anything", "--top", "0"), "--top is 0"),
