@@ -20,7 +20,8 @@ def execute(options: argparse.Namespace) -> int:
     with prefect_server(read_settings()) as url, show_lines():
         from flows.tear_down import tear_down
 
-        document = run_flow(tear_down, {"compute": parameters.compute, "confirm": parameters.confirm}, url)
+        values = {name: getattr(parameters, name) for name in TearDown.model_fields}
+        document = run_flow(tear_down, values, url)
     show(json.dumps(document) if options.json else _lines(document))
     return 0
 

@@ -1,6 +1,7 @@
 """Tasks of provisioning and tear-down: one thing is made, looked at or deleted in each."""
 
 import logging
+from collections.abc import Collection
 
 from retuner.parameters.provision import AzureResources
 from retuner.provision import create, preflight, tear_down
@@ -55,9 +56,9 @@ def run_preflight(site: Site) -> list[Check]:
 
 
 @stage(name="survey", task_run_name="survey")
-def survey(site: Site, confirm: str) -> Demolition:
+def survey(site: Site, confirm: str, delete_containers: Collection[str]) -> Demolition:
     """Name all that will be deleted; without the right confirmation it ends here."""
-    plan = tear_down.survey(site)
+    plan = tear_down.survey(site, delete_containers)
     for line in [f"Will be deleted: {one.line}" for one in plan.delete] + [one.line for one in plan.keep]:
         logger.info("%s", line)
     tear_down.check_confirmation(site, confirm, plan)

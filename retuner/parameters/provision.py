@@ -19,6 +19,15 @@ Confirmation = Annotated[
         json_schema_extra={"position": 1},
     ),
 ]
+ContainerNames = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9$-]+(,[a-z0-9$-]+)*)?$",
+        title="Delete containers",
+        description="Containers, separated by commas, that go with the account though Azure ML did not make them.",
+        json_schema_extra={"position": 2},
+    ),
+]
 
 
 class AzureResources(Group):
@@ -75,3 +84,4 @@ class TearDown(Group):
 
     compute: AzureMlCompute
     confirm: Confirmation = ""
+    delete_containers: ContainerNames = ""

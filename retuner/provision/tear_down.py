@@ -1,13 +1,14 @@
 """Taking away what provisioning made, and nothing else: told first, then deleted in the order that Azure wants."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from retuner.azure_ml.marks import is_ours
 from retuner.compute.azure_ml_requests import cluster_id
 from retuner.errors import UserError
+from retuner.provision.containers import containers_of_others
 from retuner.provision.record import note
 from retuner.provision.resources import WORKSPACE_API, group_id, name_of, own_ids
 from retuner.provision.site import Site
@@ -26,6 +27,8 @@ class Doomed:
     api_version: str
     takes: str = ""
     """What goes with it, for people."""
+    containers: tuple[str, ...] = ()
+    """Of a storage account, those that were there when it was looked at."""
 
     @property
     def line(self) -> str:
@@ -53,13 +56,17 @@ class Demolition:
     keep: tuple[Kept, ...]
 
 
-def survey(site: Site) -> Demolition:
-    """What would be deleted and what would stay. Changes nothing."""
+def survey(site: Site, delete_containers: Collection[str] = ()) -> Demolition:
+    """What would be deleted and what would stay. Changes nothing.
+
+    A storage account stays with a container that Azure ML did not make, unless `delete_containers` names it.
+    """
     group = site.manager.group(site.name.resource_group)
     if group is None:
         return Demolition((), ())
     workspace = site.manager.find(site.name.scope, WORKSPACE_API)
-    delete, keep = _survey_workspace(site, workspace)
+    account = _look_at_account(site, workspace, delete_containers)
+    delete, keep = _survey_workspace(site, workspace, account)
     stays = workspace is not None and not any(one.id == site.name.scope for one in delete)
     used = {str(value).lower() for value in workspace["properties"].values()} if stays and workspace else set()
     # the last made goes first: what writes into another is gone before it
@@ -70,10 +77,13 @@ def survey(site: Site) -> Demolition:
             continue
         if not is_ours(resource_id, found.get("tags")):
             keep.append(Kept(title, "it has no mark of retuner's"))
+        elif role == "storage_account" and account.others:
+            keep.append(Kept(title, account.reason))
         elif resource_id.lower() in used or (stays and role == "logs"):
             keep.append(Kept(title, "the workspace uses it"))
         else:
-            delete.append(Doomed(title, resource_id, api_version, _content(site, role, resource_id)))
+            containers = account.containers if role == "storage_account" else ()
+            delete.append(Doomed(title, resource_id, api_version, _content(role, containers), containers))
     _survey_group(site, group, delete, keep)
     return Demolition(tuple(delete), tuple(keep))
 
@@ -99,16 +109,64 @@ def demolish(site: Site, doomed: Doomed) -> None:
     elif doomed.id == cluster_id(site.compute):
         site.workspace.delete_compute(site.compute.cluster)
     else:
+        if doomed.id == _account_id(site) and (new := set(site.manager.containers(doomed.id)) - set(doomed.containers)):
+            names = ", ".join(sorted(new))
+            raise UserError(f"The {doomed.title} was not deleted: the containers {names} came into it meanwhile.")
         site.manager.delete(doomed.id, doomed.api_version)
     note(site.settings, "deleted", doomed.id)
 
 
-def _survey_workspace(site: Site, workspace: dict[str, Any] | None) -> tuple[list[Doomed], list[Kept]]:
+@dataclass(frozen=True)
+class _Account:
+    """The storage account that provisioning made; empty where it made none."""
+
+    name: str
+    containers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Containers that keep it from being deleted."""
+    is_used: bool = False
+    """Whether the workspace uses it."""
+
+    @property
+    def reason(self) -> str:
+        """Why it stays, and what to do."""
+        return (
+            f"it holds the containers {', '.join(self.others)}, which Azure ML did not make: delete them, or let them "
+            f"be deleted with it: --delete-containers {','.join(self.others)}"
+        )
+
+
+def _account_id(site: Site) -> str:
+    return next(resource_id for role, resource_id, _ in own_ids(site.name) if role == "storage_account")
+
+
+def _look_at_account(site: Site, workspace: dict[str, Any] | None, delete_containers: Collection[str]) -> _Account:
+    resource_id = _account_id(site)
+    api_version = next(version for _, one, version in own_ids(site.name) if one == resource_id)
+    found = site.manager.find(resource_id, api_version)
+    if found is None or not is_ours(resource_id, found.get("tags")):
+        return _Account(name_of(resource_id))
+    properties = workspace["properties"] if workspace else {}
+    containers = site.manager.containers(resource_id)
+    others = containers_of_others(containers, workspace_id=properties.get("workspaceId"))
+    return _Account(
+        name_of(resource_id),
+        containers=tuple(containers),
+        others=tuple(name for name in others if name not in delete_containers),
+        is_used=str(properties.get("storageAccount")).lower() == resource_id.lower(),
+    )
+
+
+def _survey_workspace(
+    site: Site, workspace: dict[str, Any] | None, account: _Account
+) -> tuple[list[Doomed], list[Kept]]:
     """The workspace where it is ours and holds nothing of others; else the cluster, where that is ours."""
     if workspace is None:
         return [], []
     title = f"workspace {site.name.workspace}"
     foreign = list(_foreign(site)) if is_ours(site.name.scope, workspace.get("tags")) else ["it is none of retuner's"]
+    if account.is_used and account.others:
+        foreign.append(f"its storage account {account.name} holds the containers {', '.join(account.others)}")
     if not foreign:
         names = [f"cluster {one.name}" for one in site.workspace.computes()]
         names += [f"model {name}" for name in site.workspace.models()]
@@ -127,7 +185,10 @@ def _foreign(site: Site) -> Iterator[str]:
     """What somebody else has put into the workspace."""
     computes = [one.name for one in site.workspace.computes() if not is_ours(one.id, one.tags)]
     models = [
-        name for name, tags in site.workspace.models().items() if not any(tag.startswith(_OUR_MODEL) for tag in tags)
+        f"{name} version {version}"
+        for name, versions in site.workspace.models().items()
+        for version, tags in versions.items()
+        if not any(tag.startswith(_OUR_MODEL) for tag in tags)
     ]
     experiments = [name for name in site.workspace.experiments() if not _STUDY.fullmatch(name)]
     for kind, names in (("compute targets", computes), ("models", models), ("experiments", experiments)):
@@ -135,10 +196,9 @@ def _foreign(site: Site) -> Iterator[str]:
             yield f"it holds the {kind} {', '.join(names)}, which retuner did not make"
 
 
-def _content(site: Site, role: str, resource_id: str) -> str:
-    if role == "storage_account":
-        names = site.manager.containers(resource_id)
-        return f"its containers {', '.join(names)}" if names else ""
+def _content(role: str, containers: Collection[str]) -> str:
+    if containers:
+        return f"its containers {', '.join(containers)}"
     return "its secrets, which can be recovered for 90 days" if role == "key_vault" else ""
 
 

@@ -79,14 +79,17 @@ class AzureMlWorkspace:
 
         return self._workspace.ask("The compute targets cannot be listed", read)
 
-    def models(self) -> dict[str, dict[str, str]]:
-        """Tags and properties of the latest version of every registered model, by its name."""
+    def models(self) -> dict[str, dict[int, dict[str, str]]]:
+        """Tags and properties of every version of every registered model, by its name and number."""
 
-        def read() -> dict[str, dict[str, str]]:
+        def read() -> dict[str, dict[int, dict[str, str]]]:
             from azureml.core.model import Model
 
-            found = Model.list(self._workspace.open(), latest=True)
-            return {model.name: {**(model.tags or {}), **(model.properties or {})} for model in found}
+            found: dict[str, dict[int, dict[str, str]]] = {}
+            for model in Model.list(self._workspace.open()):
+                versions = found.setdefault(model.name, {})
+                versions[model.version] = {**(model.tags or {}), **(model.properties or {})}
+            return found
 
         return self._workspace.ask("The models cannot be listed", read)
 

@@ -1,72 +1,19 @@
-"""Provisioning, preflight and tear-down against the emulated Resource Manager, through the real SDKs."""
-
-import json
-from contextlib import ExitStack
+"""Provisioning and preflight against the emulated Resource Manager, through the real SDKs."""
 
 import pytest
-from azure_ml_backend import compute_of
-from azure_ml_emulator import BlobAccount, Emulator, FaultKind, FaultRule, Settings
-from azure_ml_emulator.client import SDK_WARNINGS, create_cluster, environment_of, import_sdk, open_workspace
+from azure_ml_emulator import FaultKind, FaultRule, Settings
+from azure_ml_emulator.client import SDK_WARNINGS, create_cluster, open_workspace
+from provision_bench import RESOURCES, azure, everything, make_all, tear_down, written
 
 from retuner.azure_ml.marks import CREATED_BY, US, is_ours
 from retuner.errors import RetryableError, UserError
 from retuner.parameters import BlobStorage
-from retuner.parameters.provision import AzureResources
-from retuner.provision import create, resource_manager
-from retuner.provision.create import make_cluster, make_group, make_plan, make_resource, make_workspace
+from retuner.provision.create import make_group, make_plan
 from retuner.provision.preflight import has_failed, preflight
 from retuner.provision.resources import group_id
-from retuner.provision.site import open_site
-from retuner.provision.tear_down import check_confirmation, demolish, survey
-from retuner.settings import read_settings
 
+__all__ = ["azure"]
 pytestmark = SDK_WARNINGS
-RESOURCES = AzureResources(location="westeurope")
-
-
-@pytest.fixture
-def azure(azurite, tmp_path, monkeypatch):
-    """Starts an emulator with these settings; returns it and the site that the parameters name."""
-    for module in (create, resource_manager):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("retuner.compute.azure_ml_service.LOOK_SECONDS", 0.02)
-    with ExitStack() as stack:
-
-        def start(*, compute=None, **settings):
-            account = BlobAccount(azurite.account_url, azurite.key)
-            emulator = stack.enter_context(Emulator(account, Settings(provision_seconds=0.01, **settings)))
-            stack.enter_context(environment_of(emulator, tmp_path))
-            import_sdk()
-            home = read_settings({"RETUNER_HOME": str(tmp_path / "home")})
-            return emulator, open_site(compute_of(emulator, **{"max_nodes": 2, **(compute or {})}), home)
-
-        yield start
-
-
-def make_all(site, resources=RESOURCES):
-    plan = make_plan(site, resources)
-    pieces = [make_group(site, resources), *(make_resource(site, one) for one in plan.resources)]
-    return [*pieces, make_workspace(site, resources, plan), make_cluster(site)]
-
-
-def tear_down(site):
-    plan = survey(site)
-    for doomed in plan.delete:
-        demolish(site, doomed)
-    return plan
-
-
-def written(emulator):
-    """Requests that change something in Resource Manager."""
-    return [
-        request
-        for request in emulator.record.requests()
-        if request.method in ("PUT", "PATCH", "DELETE") and request.host == "management.azure.com"
-    ]
-
-
-def everything(emulator):
-    return emulator.inspect(lambda service: dict(service.state.resources))
 
 
 def test_an_empty_subscription_gets_a_workspace_with_all_that_it_needs(azure):
@@ -286,77 +233,3 @@ def test_preflight_without_a_workspace_says_how_to_get_one(azure):
     _, site = azure(furnished=False)
     with pytest.raises(UserError, match="There is no workspace emulated in retuner: make one with retune provision"):
         preflight(site)
-
-
-def test_nothing_is_deleted_without_the_name(azure):
-    emulator, site = azure(furnished=False)
-    make_all(site)
-    before = len(written(emulator))
-    for confirm in ("", "yes", "Emulated"):
-        with pytest.raises(UserError, match="Nothing was deleted") as caught:
-            check_confirmation(site, confirm, survey(site))
-    for words in (
-        "workspace emulated, and with it cluster retuner",
-        "storage account",
-        "key vault",
-        "--confirm emulated",
-    ):
-        assert words in str(caught.value)
-    check_confirmation(site, "emulated", survey(site))
-    assert len(written(emulator)) == before
-
-
-def test_tear_down_leaves_nothing_of_ours_and_can_be_followed_by_a_new_start(azure):
-    emulator, site = azure(furnished=False)
-    make_all(site)
-    plan = tear_down(site)
-    assert not everything(emulator)
-    assert plan.keep == ()
-    assert emulator.inspect(lambda service: service.state.groups) == {}
-    assert tear_down(site).delete == ()
-    assert all(one.created for one in make_all(site)), "the vault that can be recovered is recovered"
-
-
-def test_tear_down_goes_on_where_it_was_interrupted(azure):
-    emulator, site = azure(furnished=False)
-    make_all(site)
-    emulator.faults.add(FaultRule("DELETE", "/vaults/", FaultKind.ERROR, times=4))
-    with pytest.raises(RetryableError):
-        tear_down(site)
-    emulator.faults.clear()
-    tear_down(site)
-    assert not everything(emulator)
-
-
-def test_a_workspace_with_things_of_others_stays_with_all_that_it_uses(azure):
-    emulator, site = azure(furnished=False)
-    make_all(site)
-    create_cluster(open_workspace(emulator), "theirs")
-    plan = tear_down(site)
-    assert [one.title for one in plan.delete] == ["cluster retuner"]
-    assert plan.keep[0].line.startswith("workspace emulated stays: it holds the compute targets theirs")
-    assert len(everything(emulator)) == 6
-
-
-def test_a_mark_that_was_inherited_from_the_group_is_none(azure):
-    emulator, site = azure()
-    group = emulator.inspect(lambda service: service.state.groups["retuner"]["id"])
-
-    def inherit(service):
-        for one in service.state.resources.values():
-            one["tags"] = {CREATED_BY: US, "retuner-mark": "of-the-group"}
-
-    emulator.inspect(inherit)
-    assert survey(site).delete == ()
-    assert group
-
-
-def test_the_journal_tells_what_was_made_and_deleted(azure):
-    _, site = azure(furnished=False)
-    make_all(site)
-    tear_down(site)
-    acts = [json.loads(line) for line in (site.settings.home / "azure.jsonl").read_text().splitlines()]
-    made = [act["id"] for act in acts if act["act"] == "made"]
-    deleted = [act["id"] for act in acts if act["act"] == "deleted"]
-    assert len(made) == 8
-    assert set(made) - set(deleted) == {f"{site.name.scope}/computes/retuner"}, "it goes with the workspace"

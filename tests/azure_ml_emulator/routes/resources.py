@@ -127,9 +127,9 @@ async def locks(request: web.Request) -> web.Response:
 
 @routes.get(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{name}}/blobServices/default/containers")
 async def containers(request: web.Request) -> web.Response:
-    """The one that a workspace makes in its account."""
-    service = request.app[SERVICE]
-    return web.json_response({"value": [{"name": service.default_container, "properties": {}}]})
+    """What a workspace makes in its account, and what somebody has made beside it."""
+    names = await request.app[SERVICE].blobs.containers()
+    return web.json_response({"value": [{"name": name, "properties": {}} for name in names]})
 
 
 @routes.put(DEPLOYMENT)
