@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from flows.cancellation import stop_when_cancelled
 from flows.failure import explain, failed_state
 from flows.overrides import keep_deployment_values
 from flows.signals import stop_on_signals
@@ -115,7 +116,7 @@ def run_to_end(given: Parameters, resume: str | None) -> Any:
     """One retune as the end of its flow run: whatever goes wrong on purpose is told by the state's message."""
     settings = read_settings()
     prepare_logs(settings.log)
-    with stop_on_signals() as stop, announce(flow_run.id, settings):
+    with stop_on_signals() as stop, announce(flow_run.id, settings), stop_when_cancelled(flow_run.id, stop):
         try:
             with open_bench(given, settings, stop) as bench:
                 return run_stages(bench, resume)

@@ -1,4 +1,4 @@
-"""One stop event for a flow run: Ctrl-C, SIGTERM and a cancellation from the UI (which arrives as SIGTERM) set it."""
+"""One stop event for a flow run: Ctrl-C and SIGTERM set it, which is also how a worker tells of Cancel in the UI."""
 
 import signal
 import threading

@@ -86,7 +86,7 @@ def _obituary(client: SyncPrefectClient, run: FlowRun) -> str:
 
 
 def _hangs(run: FlowRun, settings: Settings) -> bool:
-    """Whether it was cancelled long ago; one from the command line works on, since only a worker hears of it."""
+    """Whether it was cancelled long ago and has no process here: one that has ends by itself."""
     state: Any = run.state
     too_long = state.is_cancelling() and now() - state.timestamp > CANCELLING_LIMIT
     return too_long and not is_alive(str(run.id), settings)

@@ -1,9 +1,12 @@
 """The flow clean-up, after a retune from the command line was killed: no worker is there to tell of its end."""
 
+import json
+import signal
 import subprocess
 import sys
 import time
 
+import pytest
 from retune_command import Retune, ask_api, wait_until
 
 CLEAN_UP = (
@@ -74,15 +77,46 @@ def in_mid_search(retune: Retune) -> tuple["subprocess.Popen[str]", str]:
     return process, lock.stem
 
 
-def cancel(api: str, run: str) -> None:
-    """As the UI's button does; no worker is there to hear of it."""
-    ask_api(api, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+def cancel(api: str, run: str, state: str = "CANCELLING") -> None:
+    """As the UI's button does."""
+    ask_api(api, f"flow_runs/{run}/set_state", {"state": {"type": state}})
+
+
+def test_a_killed_study_is_cleaned_up_and_told_where_the_flow_runs_cannot_be_ended(retune):
+    process, _ = in_mid_search(retune)
+    process.kill()
+    process.communicate()
+    odd = retune.home / "flow-runs" / "no-uuid.lock"  # what asks Prefect for it fails
+    odd.touch()
+    told = clean_up(retune)
+    study = retune.status()[0]
+    assert told.startswith("ValidationError: ")
+    assert f"continue with: retune run --resume {study['study']}" in told
+    assert study["trials"]["running"] == 0
+    odd.unlink()
+    assert "The flow run retune-FAQ_ranker had no process any more" in clean_up(retune)
+
+
+@pytest.mark.parametrize("state", ["CANCELLING", "CANCELLED"])
+def test_a_retune_from_the_command_line_that_is_cancelled_in_the_ui_stops_as_at_a_signal(retune, api, state):
+    process, run = in_mid_search(retune)
+    cancel(api, run, state)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "retune run --resume" in err
+    assert state_of(api, run) == "CANCELLED"
+    [study] = retune.status()
+    assert (study["state"], study["trials"]["running"]) == ("open", 0)
+    assert "Nothing was left behind" in clean_up(retune)
+    resumed = json.loads(retune("run", "--resume", "--trials", "5", "--json").stdout)
+    assert resumed["study"] == study["study"]
 
 
 def test_a_flow_run_that_hangs_in_cancelling_ends_cancelled_and_one_with_a_process_is_left(retune, api):
     flow = ask_api(api, "flows/", {"name": "retune"})["id"]
     elsewhere = ask_api(api, "flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})["id"]
     process, here = in_mid_search(retune)
+    process.send_signal(signal.SIGSTOP)  # it is there, and hears of nothing
     both = (here, elsewhere)
     for run in both:
         cancel(api, run)
