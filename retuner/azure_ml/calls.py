@@ -5,8 +5,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from retuner.errors import RetryableError, UserError
@@ -140,3 +141,13 @@ def cancel_run(run: Any) -> None:
             answer.raise_for_status()
     else:  # it has not come to a compute target
         run.cancel()
+
+
+@contextmanager
+def working_directory_kept() -> Iterator[None]:
+    """Experiment.submit changes the working directory of the whole process, for the time of the call or longer."""
+    here = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(here)

@@ -16,6 +16,8 @@ _STATUS = re.compile(
 )
 _MESSAGE = re.compile(r"(?:\"message\": ?\"|\(\w+\) )(.+?)(?:\"|\n|$)")
 _FORBIDDEN = "Forbidden"
+_ADDRESS_ENDED = "AuthenticationFailed"
+"""How Blob storage refuses an address whose signature has ended; the service signs a new one when it is asked again."""
 _UNREACHABLE = {"ConnectionError", "ConnectTimeout", "ReadTimeout", "ClientRequestError", "ServiceRequestError"}
 _UNREACHABLE_BASES = {"RequestException", "HTTPError", "ServiceRequestError", "ServiceResponseError", "OSError"}
 _SIGN_IN = {"AuthenticationException", "AuthenticationError", "ClientAuthenticationError"}
@@ -68,6 +70,8 @@ def translate(error: Exception, what: str, advice: Mapping[int, str]) -> Retryab
     status, words = status_of(error), _words(error)
     if status == 401 or "TokenExpiredError" in _names(error):
         return SignInExpired(f"{what}: the access token was refused ({words}).")
+    if status == 403 and any(_ADDRESS_ENDED in _text(one) for one in _chain(error)):
+        return RetryableError(f"{what}: the signed address of a file was refused; it may have ended ({words}).")
     if status in _TRANSIENT:
         return Throttled(f"{what}: Azure ML could not do it now ({status}: {words}).", retry_after(error))
     if status is None and "AuthenticationError" in _names(error) and _NO_REASON in _text(error):

@@ -1,5 +1,6 @@
 """What Resource Manager tells of a workspace's region and of our rights: read alone, as the SDK has no call for it."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +13,7 @@ from retuner.errors import UserError
 MACHINE_LEARNING = "2023-04-01"
 AUTHORIZATION = "2022-04-01"
 """Versions of the two interfaces."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,19 +84,21 @@ class Region:
         return {size.name.upper(): size for size in sizes}
 
     def quotas(self) -> list[Quota]:
-        """All quotas of vCPU; empty where the identity may not see them."""
+        """All quotas of vCPU; empty, with a warning, where the identity may not see them."""
         try:
             found = self._read("The quota cannot be read", self._in_region("usages"), "value")
-        except UserError:
+        except UserError as error:
+            _log.warning("%s Without it, the quota is not checked.", error)
             return []
         return [Quota(str(one["name"]["value"]), int(one["limit"]), int(one["currentValue"])) for one in found]
 
     def permissions(self) -> list[Permission]:
-        """What the identity may do with the workspace; empty where it may not see that."""
+        """What the identity may do with the workspace; empty, with a warning, where it may not see that."""
         path = f"{self._workspace.name.scope}/providers/Microsoft.Authorization/permissions"
         try:
             found = self._read("The identity's rights cannot be read", path, "value", version=AUTHORIZATION)
-        except UserError:
+        except UserError as error:
+            _log.warning("%s Without them, the identity's rights are not checked.", error)
             return []
         return [Permission(tuple(one.get("actions") or ()), tuple(one.get("notActions") or ())) for one in found]
 

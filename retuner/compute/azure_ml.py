@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ from retuner.compute.azure_ml_requests import (
     check_nodes,
     dedicated_parameters,
     diagnosis,
+    has_begun,
     is_preempted,
     is_waiting,
     max_seconds,
@@ -33,7 +35,7 @@ from retuner.compute.azure_ml_requests import (
 from retuner.compute.azure_ml_secrets import StudySecrets
 from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import TAIL_LINES, JobState, JobStatus
+from retuner.compute.target import TAIL_LINES, JobState, JobStatus, StudyEnd
 from retuner.errors import Interrupted, RetryableError, RetunerError
 from retuner.parameters import AzureMlCompute
 from retuner_training.job import Job, JobResult
@@ -43,6 +45,8 @@ READ_SECONDS = 300.0
 """How long a signature must still be good with which a result is read here."""
 UNSEEN_SECONDS = 60.0
 """A run that was just submitted may be missing in the run history for so long."""
+LATE_SECONDS = 2.0
+"""A run that ended without a result is read once more after so long: its last reports may become readable late."""
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +60,14 @@ class _Known:
     status: JobStatus = field(default_factory=lambda: JobStatus(JobState.QUEUED))
     entered: tuple[str, float] = ("", 0.0)
     """The run's status at the last look, and the time (monotonic) since when."""
+    turn: float = 0.0
+    """Time (monotonic) at which it last plausibly waited behind others of ours."""
+    created: datetime | None = None
+    """When the service took its run."""
+    begun: bool = False
+    """Whether its run was seen at work on a node, or completed."""
+    ended: float | None = None
+    """Time (monotonic) at which its run was first seen ended without a result."""
     cancelled: bool = False
     reports: list[tuple[int, float]] = field(default_factory=list)
 
@@ -110,9 +122,11 @@ class AzureMlTarget:
         return 0 if cluster is None else cluster.kept
 
     def scale(self, minimum: int, maximum: int) -> None:
-        """Give the cluster its limits. With 0 nodes at most, only its minimum is taken back: that alone costs money."""
+        """Give the cluster its limits. With 0 nodes at most, its minimum and its idle seconds are taken back."""
         if maximum == 0:
             self._service.keep(minimum)
+            if self._dedicated is not None:
+                self._dedicated.keep(None)
             self._maximum = 0
             return
         check_nodes(self._parameters.min_nodes, self._parameters.max_nodes, self._parameters)
@@ -141,7 +155,7 @@ class AzureMlTarget:
     def poll(self, jobs: Mapping[str, int]) -> dict[str, JobStatus]:
         """Two queries for all jobs of a study; between two looks the answer is that of the last."""
         self._adopt(name for name in jobs if name not in self._jobs)
-        if time.monotonic() - self._looked >= self._look_every:
+        if time.monotonic() - self._looked >= self._pause():
             self._look()
             self._looked = time.monotonic()
         return {name: self._status(name, since) for name, since in jobs.items()}
@@ -187,13 +201,13 @@ class AzureMlTarget:
         """The page of the run, or of the study's parent run, in the portal."""
         return portal_link(name, self._service.workspace.name.scope)
 
-    def close(self) -> None:
-        """Cancel this process's jobs, end the parent runs and delete the studies' secrets. Can be called again."""
+    def close(self, end: StudyEnd = "stopped") -> None:
+        """Cancel this process's jobs, end the parent runs as `end` says, delete the studies' secrets."""
         try:
             self.cancel([name for name, known in self._jobs.items() if not known.is_finished])
         finally:
             for study in sorted(self._studies):
-                self._service.close_study(study)
+                self._service.close_study(study, end)
                 self._secrets.clear(study)
 
     def _cores_of_size(self) -> int:
@@ -213,6 +227,11 @@ class AzureMlTarget:
                 if job is not None:
                     self._jobs[name] = _Known(job, time.monotonic())
                     self._looked = float("-inf")
+
+    def _pause(self) -> float:
+        """Seconds between two looks."""
+        is_late = any(known.ended is not None and not known.is_finished for known in self._jobs.values())
+        return min(self._look_every, LATE_SECONDS) if is_late else self._look_every
 
     def _look(self) -> None:
         """Bring every unfinished job up to date."""
@@ -235,12 +254,17 @@ class AzureMlTarget:
             if time.monotonic() - known.since < UNSEEN_SECONDS:
                 return JobStatus(JobState.QUEUED)
             return JobStatus(JobState.LOST, reports, message="Azure ML does not know its run any more")
+        known.created, known.begun = report.created, known.begun or has_begun(report.status)
         state, message = state_of(report, cancelled=known.cancelled)
         if not state.is_finished():
             return self._check_limits(known, report) or JobStatus(state, reports)
         result = self._result(known.job)
         if result is not None and not (known.cancelled and result.outcome == "failed"):
             return JobStatus.of(result)
+        if known.ended is None:
+            known.ended = time.monotonic()
+        if time.monotonic() - known.ended < LATE_SECONDS:
+            return JobStatus(known.status.state, reports)
         return JobStatus(state, reports, message=message, preempted=is_preempted(report))
 
     def _check_limits(self, known: _Known, report: RunReport) -> JobStatus | None:
@@ -248,11 +272,11 @@ class AzureMlTarget:
         present = time.monotonic()
         if known.entered[0] != report.status:
             known.entered = (report.status, present)
+        if report.status == "Queued" and self._waits_its_turn(known):
+            known.turn = present
         lasted, waits = present - known.entered[1], is_waiting(report.status)
         limit = self._longest_wait if waits else max_seconds(known.job.seconds) + UNSEEN_SECONDS
-        # a run that waits behind others of ours is not stuck
-        others_run = any(other.status.state is JobState.RUNNING for other in self._jobs.values())
-        if lasted < limit or (others_run and report.status == "Queued"):
+        if min(lasted, present - known.turn) < limit:
             return None
         errors = self._service.cluster_errors()
         self._service.cancel(known.job.study, known.job.name)
@@ -261,11 +285,26 @@ class AzureMlTarget:
             return JobStatus(JobState.LOST, tuple(known.reports), message=message)
         return JobStatus(JobState.STOPPED, tuple(known.reports), message=f"timeout: {message}")
 
+    def _waits_its_turn(self, known: _Known) -> bool:
+        """Whether others of its cluster are at work, and none that was submitted later has overtaken it."""
+        moved = self._is_moved(known.job.name)
+        others = [one for one in self._jobs.values() if one is not known and self._is_moved(one.job.name) == moved]
+        created = known.created
+        overtaken = any(
+            one.begun and created is not None and one.created is not None and one.created > created for one in others
+        )
+        return not overtaken and any(one.status.state is JobState.RUNNING for one in others)
+
+    def _is_moved(self, name: str) -> bool:
+        """Whether the job goes to dedicated nodes, as low-priority ones were taken away too often."""
+        parameters = self._parameters
+        return dedicated_parameters(parameters) is not None and attempt_of(name) > parameters.dedicated_after
+
     def _service_for(self, name: str) -> AzureMlService:
-        """The cluster of a new job: that of dedicated nodes where low-priority ones were taken away too often."""
+        """The cluster of a new job."""
         parameters = self._parameters
         other = dedicated_parameters(parameters)
-        if other is None or attempt_of(name) <= parameters.dedicated_after:
+        if other is None or not self._is_moved(name):
             return self._service
         if self._dedicated is None:
             dedicated = self._service.with_parameters(other)
@@ -296,10 +335,12 @@ class AzureMlTarget:
         """Names of the runs that earlier processes left: they are adopted, not submitted again."""
         self._studies.add(study)
         if study not in self._earlier:
-            present = set(self._service.all_runs(study))
+            present = self._service.all_runs(study)
             if study not in present:
                 self._service.open_study(study)
-            self._earlier[study] = present
+            elif is_finished(present[study].status):
+                self._service.reopen_study(study)
+            self._earlier[study] = set(present)
         return self._earlier[study]
 
     def _signatures(self, job: Job) -> dict[str, str]:

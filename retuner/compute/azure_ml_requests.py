@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from retuner.azure_ml.identity import workspace_of
@@ -53,6 +54,8 @@ class RunReport:
     error: str = ""
     """Code and message; empty where there is none."""
     node: str | None = None
+    created: datetime | None = None
+    """When the service took it."""
 
 
 def run_request(job: Job, secret_names: Mapping[str, str]) -> RunRequest:
@@ -187,6 +190,11 @@ def _why_canceled(error: str) -> str:
 def is_waiting(status: str) -> bool:
     """Whether the run has not begun on a node."""
     return status in _WAITING
+
+
+def has_begun(status: str) -> bool:
+    """Whether the run was on a node: one that failed or is cancelled may never have been."""
+    return status == "Completed" or (status in _WORKING and status != "CancelRequested")
 
 
 def diagnosis(report: RunReport, minutes: float, cluster: str, cluster_errors: str) -> str:

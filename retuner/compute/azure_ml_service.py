@@ -2,24 +2,22 @@
 
 import copy
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from packaging.requirements import Requirement
 
-from retuner.azure_ml.calls import Pace, cancel_run, is_finished
+from retuner.azure_ml.calls import Pace, cancel_run, is_finished, working_directory_kept
 from retuner.azure_ml.errors import status_of
 from retuner.azure_ml.identity import workspace_of
 from retuner.azure_ml.workspace import CALL_SECONDS, Workspace
 from retuner.compute.azure_ml_cluster import ClusterReport, check_cluster, report_of
 from retuner.compute.azure_ml_environment import node_environment
 from retuner.compute.azure_ml_requests import METRIC, SCRIPT, RunReport, RunRequest, cluster_request, job_of_arguments
-from retuner.compute.target import GOES_ON
+from retuner.compute.target import GOES_ON, StudyEnd
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner.parameters import AzureMlCompute
 from retuner_training.job import Job
@@ -66,6 +64,8 @@ class AzureMlService:
         )
         self._ask = self.workspace.ask
         self._requirements = requirements
+        self._idle_before: dict[str, int] = {}
+        """Idle seconds that clusters had before this process changed them."""
         self._reads = Pace(READS_PER_SECOND)
         self._submissions = Pace(SUBMISSIONS_PER_SECOND)
 
@@ -101,15 +101,27 @@ class AzureMlService:
 
         return self._read(f"The cluster {self._parameters.cluster} cannot be read", look)
 
-    def keep(self, nodes: int) -> None:
-        """Lower the cluster's minimum to `nodes`; it is never raised, as another study may have lowered it since."""
+    def keep(self, nodes: int | None) -> None:
+        """Lower the cluster's minimum to `nodes`, and give it back the idle seconds that it had.
 
-        def lower() -> None:
+        The minimum is never raised, as another study may have lowered it since; None leaves it alone.
+        """
+
+        def give_back() -> None:
             cluster = self._cluster()
-            if cluster is not None and cluster.scale_settings.minimum_node_count > nodes:
-                cluster.update(min_nodes=nodes)
+            if cluster is None:
+                return
+            settings, before = cluster.scale_settings, self._idle_before.get(cluster.name)
+            change = {}
+            if nodes is not None and settings.minimum_node_count > nodes:
+                change["min_nodes"] = nodes
+            if before is not None and settings.idle_seconds_before_scaledown == self._parameters.idle_seconds:
+                change["idle_seconds_before_scaledown"] = before
+            if change:
+                cluster.update(**change)
+            self._idle_before.pop(cluster.name, None)
 
-        self._ask(f"The cluster {self._parameters.cluster} cannot be scaled back", lower)
+        self._ask(f"The cluster {self._parameters.cluster} cannot be scaled back", give_back)
 
     def prepare_environment(self) -> None:
         """Register the nodes' environment and build its image, once, before any job waits for it.
@@ -142,10 +154,17 @@ class AzureMlService:
 
         self._ask(f"The parent run of {study} cannot be made", make)
 
-    def close_study(self, study: str) -> None:
-        """End the parent run; one that was never made is no fault."""
+    def reopen_study(self, study: str) -> None:
+        """Let the ended parent run of a resumed study go on. Where that is refused, its jobs run all the same."""
+        try:
+            self._ask(f"The parent run of {study} cannot go on", lambda: self._run(study, study).start())
+        except UserError as error:
+            _log.warning("%s It keeps the end that it had.", error)
 
-        def end() -> None:
+    def close_study(self, study: str, end: StudyEnd) -> None:
+        """End the parent run as the study ended; one that was never made is no fault."""
+
+        def close() -> None:
             from azureml.core import Run
 
             try:
@@ -154,15 +173,21 @@ class AzureMlService:
                 if status_of(error) != 404:
                     raise
                 return
-            if not is_finished(run.get_status()):
+            if is_finished(run.get_status()):
+                return
+            if end == "completed":
                 run.complete()
+            elif end == "failed":
+                run.fail(f"The study {study} failed: retune status tells why.")
+            else:
+                run.cancel()
 
-        self._ask(f"The parent run of {study} cannot be ended", end)
+        self._ask(f"The parent run of {study} cannot be ended", close)
 
     def submit(self, request: RunRequest, code: Path) -> None:
         """Start a run of the code; the same name again is the same run."""
         self._submissions.wait()
-        with _working_directory_kept():
+        with working_directory_kept():
             self._ask(f"The job {request.name} cannot be submitted", lambda: self._submit(request, code))
 
     def runs(self, study: str, names: Sequence[str]) -> dict[str, RunReport]:
@@ -304,6 +329,8 @@ class AzureMlService:
         maximum = max(maximum, settings.maximum_node_count)
         idle = self._parameters.idle_seconds
         present = (settings.minimum_node_count, settings.maximum_node_count, settings.idle_seconds_before_scaledown)
+        if settings.idle_seconds_before_scaledown != idle:
+            self._idle_before.setdefault(cluster.name, settings.idle_seconds_before_scaledown)
         if present != (minimum, maximum, idle):
             cluster.update(min_nodes=minimum, max_nodes=maximum, idle_seconds_before_scaledown=idle)
 
@@ -364,19 +391,9 @@ class AzureMlService:
 def _report(run: Any) -> RunReport:
     inner = getattr(run.error, "error", None)
     error = f"{inner.code}: {inner.message}" if inner is not None else ""
-    return RunReport(run.run_id, run.status, error)
+    return RunReport(run.run_id, run.status, error, created=run.created_utc)
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:
     for first in range(0, len(names), BATCH):
         yield list(names[first : first + BATCH])
-
-
-@contextmanager
-def _working_directory_kept() -> Iterator[None]:
-    """Experiment.submit changes the working directory of the whole process, for the time of the call or longer."""
-    here = Path.cwd()
-    try:
-        yield
-    finally:
-        os.chdir(here)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from retuner_training.job import Job, JobResult
 
@@ -12,6 +12,8 @@ GOES_ON = "the same command goes on from there"
 """What a person does about a stop that came before the jobs."""
 TAIL_LINES = 40
 """Lines of a job's log that a target tells."""
+StudyEnd = Literal["completed", "failed", "stopped"]
+"""How a study ended on its target; one that was stopped can be continued."""
 
 
 class JobState(StrEnum):
@@ -94,5 +96,8 @@ class ComputeTarget(Protocol):
     def link(self, name: str) -> str | None:
         """Address of a page about the job or the study; None where there is none. No request; from any thread."""
 
-    def close(self) -> None:
-        """Cancel what this process submitted and end what it started. Can be called again where it raised."""
+    def close(self, end: StudyEnd = "stopped") -> None:
+        """Cancel what this process submitted and end what it started. Can be called again where it raised.
+
+        `end` is what is told of a study where the target shows it.
+        """

@@ -18,7 +18,7 @@ from retuner.search.records import StudyRecord, now
 from retuner.search.states import StudyState, TrialState
 from retuner.search.transitions import set_aside
 from retuner.settings import Settings
-from retuner.stages.search import GIVEN_BACK, KEPT, compute_of, note_kept_nodes
+from retuner.stages.search import GIVEN_BACK, KEPT, compute_of, end_of, note_kept_nodes
 
 _LIVE = (TrialState.ASKED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.LOST)
 _SAME_WRITE = timedelta(seconds=5)
@@ -149,4 +149,4 @@ def _stop_jobs(study: StudyRecord, ledger: Ledger, settings: Settings, find_iden
             note_kept_nodes(ledger, study.name, 0)  # whatever becomes of the rest, these cost no more
         return len(jobs)
     finally:
-        target.close()
+        target.close(end_of(study))

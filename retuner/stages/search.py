@@ -5,20 +5,21 @@ from typing import Any
 
 from retuner.compute import check_target, open_target
 from retuner.compute.azure_ml_requests import signed_seconds
-from retuner.compute.target import ComputeTarget
+from retuner.compute.target import ComputeTarget, StudyEnd
 from retuner.cost.limits import limits
 from retuner.cost.spending import rounded
-from retuner.errors import UserError
+from retuner.errors import RetunerError, UserError
 from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.parameters.nodes import ALL_WORKERS, nodes_kept, nodes_wanted
 from retuner.search.budget import SearchBudget
 from retuner.search.coordinator import Coordinator
 from retuner.search.draws import planned_trials
-from retuner.search.entries import KEPT_UP
+from retuner.search.entries import FINAL, KEPT_UP
 from retuner.search.ledger import Ledger
 from retuner.search.patience import Pace
 from retuner.search.progress import Progress
 from retuner.search.records import StudyRecord, TrialRecord, best_trial, is_scored, now, ranked
+from retuner.search.states import StudyState
 from retuner.stages.budget import open_purse, search_minutes
 from retuner.stages.study import Study, training_job
 from retuner.workbench import Workbench
@@ -97,7 +98,7 @@ def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
     down then, so that the clean-up does the rest.
     """
     try:
-        target.close()
+        target.close(_end_now(bench, study))
     finally:
         left = bench.ledger.study(study.name).target
         is_scaled = KEPT in left and _is_same(left, bench.parameters.compute.model_dump(mode="json"))
@@ -106,6 +107,22 @@ def scale_back(bench: Workbench, study: Study, target: ComputeTarget) -> None:
             note_kept_nodes(bench.ledger, study.name, 0)
     if is_scaled:
         bench.ledger.update_study(study.name, target={**left, GIVEN_BACK: True})
+
+
+def end_of(study: StudyRecord, *, is_stopped: bool = False) -> StudyEnd:
+    """How the study ended on its target, which is left once the final training is done."""
+    if study.state is StudyState.FAILED:
+        return "failed"
+    is_done = study.state is StudyState.FINISHED or (FINAL in study.stages and not is_stopped)
+    return "completed" if is_done else "stopped"
+
+
+def _end_now(bench: Workbench, study: Study) -> StudyEnd:
+    """A ledger that cannot be read keeps no job alive."""
+    try:
+        return end_of(bench.ledger.study(study.name), is_stopped=bench.stop.is_set())
+    except RetunerError:
+        return "stopped"
 
 
 def note_kept_nodes(ledger: Ledger, study: str, nodes: int) -> None:

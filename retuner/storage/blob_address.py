@@ -22,7 +22,7 @@ def send(file: Path, address: str, *, what: str) -> None:
             _blob(address).upload_blob(stream, overwrite=True, validate_content=True)
 
     with disk_errors(what):
-        ask(what, write)
+        ask(what, write, renewed=True)
 
 
 def fetch(address: str, file: Path, *, what: str) -> bool:
@@ -41,7 +41,7 @@ def fetch(address: str, file: Path, *, what: str) -> bool:
 
     with disk_errors(what):
         file.parent.mkdir(parents=True, exist_ok=True)
-        return ask(what, read)
+        return ask(what, read, renewed=True)
 
 
 def _blob(address: str) -> BlobClient:

@@ -9,6 +9,10 @@ MEGABYTE = 1024**2
 BLOCK = 4 * MEGABYTE
 SINGLE = 8 * MEGABYTE
 """Files up to this size are sent in one request, larger ones in blocks."""
+ANSWER_SECONDS = 60
+"""So long an answer is waited for."""
+BACKOFF: dict[str, Any] = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+"""Of the waits between two tries: 3 and 5 seconds, up to one more or less."""
 
 
 def client_options() -> dict[str, Any]:
@@ -16,9 +20,9 @@ def client_options() -> dict[str, Any]:
     from azure.storage.blob import ExponentialRetry
 
     return {
-        "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1),
+        "retry_policy": ExponentialRetry(retry_total=2, **BACKOFF),
         "connection_timeout": 20,
-        "read_timeout": 60,
+        "read_timeout": ANSWER_SECONDS,
         "max_block_size": BLOCK,
         "max_single_put_size": SINGLE,
     }

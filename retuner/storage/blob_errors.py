@@ -30,13 +30,14 @@ _TRANSIENT = {408, 412, 425, 429, 500, 502, 503, 504}
 """412: another process wrote at the same time, and the next look sees what it wrote."""
 _TRANSIENT_CODES = {"Md5Mismatch", "InvalidBlockList"}
 """Damage on the way, and another process that wrote the same blob at the same time."""
+_NOT_ACCEPTED = "AuthenticationFailed"
 _NO_TOKEN = (
     "no identity was accepted: sign in with 'az login', run where there is a managed identity, or name a block with "
     "credentials in storage.block"
 )
 _ROLES = "'Storage Blob Data Contributor' on the container and 'Storage Blob Delegator' on the account"
 _BY_CODE = {
-    "AuthenticationFailed": "the SAS is of another container, was changed, has expired or was revoked: make a new one",
+    _NOT_ACCEPTED: "the SAS is of another container, was changed, has expired or was revoked: make a new one",
     "AuthorizationFailure": (
         "the SAS is of another container, has expired or was revoked, or the account's firewall shuts this machine out"
     ),
@@ -56,19 +57,21 @@ _BY_STATUS = {
 _ELSE = "look the code up in Azure's list of Blob storage error codes"
 
 
-def ask(what: str, call: Callable[[], Answer]) -> Answer:
+def ask(what: str, call: Callable[[], Answer], *, renewed: bool = False) -> Answer:
     """The call's answer. Its errors become RetryableError or UserError beginning with `what`.
+
+    `renewed` where the signature is another service's, which gives out a new one for every try.
 
     Raised outside the handler, so that the error carries no context with the foreign one, nor its request, in it.
     """
     try:
         return call()
     except (azure.AzureError, azure.SerializationError, azure.DeserializationError) as error:
-        ours = translate(error, what)
+        ours = translate(error, what, renewed=renewed)
     raise ours
 
 
-def translate(error: Exception, what: str) -> RetryableError | UserError:
+def translate(error: Exception, what: str, *, renewed: bool = False) -> RetryableError | UserError:
     """Our error for one of Azure's."""
     name = type(error).__name__
     if isinstance(error, UNREACHABLE):
@@ -78,6 +81,10 @@ def translate(error: Exception, what: str) -> RetryableError | UserError:
     status, code = getattr(error, "status_code", None), _code(error)
     if status in _TRANSIENT or code in _TRANSIENT_CODES:
         return RetryableError(f"{what}: the storage account could not do it now ({status} {code}).")
+    if renewed and code == _NOT_ACCEPTED:
+        return RetryableError(
+            f"{what}: its address is not accepted any more ({status} {code}); a new try gets a new one."
+        )
     if isinstance(error, GARBLED) and (status is None or status < 400):
         return RetryableError(f"{what}: the answer came incomplete or garbled ({name}).")
     if status is None and isinstance(error, azure.ClientAuthenticationError):

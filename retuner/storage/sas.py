@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LONGEST = timedelta(days=7)
 LONG = timedelta(hours=24)
+SKEW = timedelta(minutes=15)
+"""Clocks may differ by so much, as Azure says: a start should be that old."""
 _WORDS = {"r": "read", "w": "write", "c": "create", "l": "list", "d": "delete", "a": "add"}
 _HARMLESS = {"upload": "cw", "read": "rl"}
 
@@ -129,11 +131,17 @@ def _about_times(
     fields: dict[str, str], use: Use, place: Place, now: datetime, until: datetime | None
 ) -> Iterator[Finding]:
     start, end = (_time(fields[name]) if name in fields else None for name in ("st", "se"))
-    if "st" in fields and start is not None and start > now:
+    if start is not None and start > now:
         yield Finding(
             "error",
             f"The {use} SAS is not valid before {start:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC here: "
             f"wait, set this machine's clock, or make one without a start.",
+        )
+    elif start is not None and now - start < SKEW:
+        yield Finding(
+            "warning",
+            f"The {use} SAS starts at {start:%Y-%m-%d %H:%M} UTC, less than 15 minutes ago: machines whose clock is "
+            f"behind are refused at first; make it without a start, or with one 15 minutes ago.",
         )
     if end is not None:
         yield from _about_end(end, use, place, now, until)

@@ -1,6 +1,7 @@
 """The workspace's storage account: Azurite, reached under the product's host name, with a SAS for everything."""
 
 import datetime
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -45,10 +46,12 @@ class Blobs:
         self.account = account
         self.host = f"{account.name}.blob.core.windows.net"
         self._session: aiohttp.ClientSession | None = None
+        self._there_before: set[str] = set()
 
     async def start(self, containers: list[str]) -> None:
         connector = aiohttp.TCPConnector(ssl=False, limit=0)
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+        self._there_before = await self._containers() - set(containers)
         for container in containers:
             await self.create_container(container)
 
@@ -75,6 +78,24 @@ class Blobs:
             if response.status != 409:  # it is there already
                 response.raise_for_status()
 
+    async def containers(self) -> list[str]:
+        """Those of the account; what was in Azurite before the emulator began is left out, as it is no part of it."""
+        return sorted(await self._containers() - self._there_before)
+
+    async def _containers(self) -> set[str]:
+        assert self._session is not None
+        sas = generate_account_sas(
+            self.account.name,
+            self.account.key,
+            resource_types=ResourceTypes(service=True),
+            permission=AccountSasPermissions(list=True),
+            expiry=_expiry(),
+        )
+        address = URL(f"{self.account.address}/?comp=list&{sas}", encoded=True)
+        async with self._session.get(address, headers=VERSION) as response:
+            response.raise_for_status()
+            return set(re.findall(r"<Container><Name>([^<]+)</Name>", await response.text()))
+
     async def write(self, container: str, name: str, content: bytes) -> None:
         headers = {"x-ms-blob-type": "BlockBlob", **VERSION}
         async with self._open("PUT", container, name, "cw", headers=headers, data=content) as response:
@@ -85,8 +106,8 @@ class Blobs:
             response.raise_for_status()
             return await response.read()
 
-    async def forward(self, request: web.Request) -> web.StreamResponse:
-        """Hand a client's request to Azurite as it is, and its answer back."""
+    async def forward(self, request: web.Request, *, at_once: bool = True) -> web.StreamResponse:
+        """Hand a client's request to Azurite as it is, and its answer back: at once, or for a fault to follow it."""
         assert self._session is not None
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         address = URL(self.account.server + request.raw_path, encoded=True)
@@ -95,6 +116,9 @@ class Blobs:
             request.method, address, headers=headers, data=body, allow_redirects=False
         ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
+            if not at_once:
+                body = await answer.read()
+                return web.Response(status=answer.status, reason=answer.reason, headers=kept, body=body)
             response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
             await response.prepare(request)
             async for chunk in _chunks(answer):

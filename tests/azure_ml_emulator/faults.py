@@ -19,7 +19,7 @@ class FaultKind(StrEnum):
     FORBIDDEN = "forbidden"
     """403: a role is missing."""
     EXPIRED = "expired"
-    """401, and the bearer token that was shown is not accepted again."""
+    """401, and the bearer token that was shown is not accepted again; at a blob 403, as of a SAS that has ended."""
     RESET = "reset"
     """The connection breaks without an answer."""
     SLOW = "slow"
@@ -28,7 +28,7 @@ class FaultKind(StrEnum):
     """No answer comes."""
 
     LATE_METRICS = "late metrics"
-    """On a metrics batch: accepted at once, readable after `seconds`."""
+    """On a metrics batch, also a scripted one: accepted at once, readable after `seconds`."""
     LOST_RUN = "lost run"
     """On a submission: accepted, and after `seconds` nobody knows the run."""
     STUCK = "stuck"
@@ -93,6 +93,11 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._rules.clear()
+
+    def unmet(self) -> list[FaultRule]:
+        """Rules that no request has met: they show nothing."""
+        with self._lock:
+            return [rule for rule, seen in self._rules if seen[0] <= rule.after]
 
     def meet(self, method: str, path: str) -> FaultRule | None:
         """The rule that this request meets, which is used up by one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from azure_ml_emulator.errors import error_body
+from azure_ml_emulator.faults import FaultKind
 from azure_ml_emulator.state import Run
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class ScriptRunner:
             await _sleep_until(started + offset)
             kind = "azureml.v1.scalar" if list(columns) == [name] else "azureml.v1.table"
             definition = {"columns": dict.fromkeys(columns, "Double"), "properties": {"uxMetricType": kind}}
-            run.log(name, definition, {"data": dict(columns)})
+            rule = self._service.faults.meet("POST", f"/metric/v2.0/runs/{run.id}/batch")
+            late = rule.seconds if rule is not None and rule.kind is FaultKind.LATE_METRICS else 0.0
+            run.log(name, definition, {"data": dict(columns)}, late=late)
         await _sleep_until(started + script.seconds)
         for (container, name), content in script.files.items():
             await self._service.blobs.write(container, name, content)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from azure_ml_emulator.errors import ServiceError, error_body
-from azure_ml_emulator.faults import FaultKind, FaultRule
+from azure_ml_emulator.faults import FaultKind
 from azure_ml_emulator.record import Request
 from azure_ml_emulator.routes import (
     arm,
@@ -73,6 +73,8 @@ ANSWERS = {
         "The client does not have authorization to perform the action over the scope, or the scope is invalid.",
     ),
 }
+EXPIRED_SAS = Answer(403, "AuthenticationFailed", "Server failed to authenticate the request.")
+"""At a blob, whose address carries its own right."""
 
 
 def application(service: Service) -> web.Application:
@@ -85,7 +87,11 @@ def application(service: Service) -> web.Application:
     for module in SERVICES:
         app.add_routes(module.routes)
     blobs = web.Application(client_max_size=LARGEST_BODY)
-    blobs.router.add_route("*", "/{path:.*}", service.blobs.forward)
+
+    async def forward(request: web.Request) -> web.StreamResponse:
+        return await service.blobs.forward(request, at_once=request.get(FAULT) is None)
+
+    blobs.router.add_route("*", "/{path:.*}", forward)
     app.add_domain(BLOB_HOSTS, blobs)
     return app
 
@@ -148,12 +154,14 @@ async def meet_faults(request: web.Request, handler: Handler) -> web.StreamRespo
         return web.Response()
     if rule.kind is FaultKind.EXPIRED:
         service.tokens.revoke(request.headers.get("Authorization"))
-    return _answer(rule)
+        if request.host == service.blobs.host:
+            return _response(EXPIRED_SAS, {"x-ms-error-code": EXPIRED_SAS.code})
+    return _response(
+        ANSWERS[rule.kind], {"Retry-After": f"{rule.seconds:g}"} if rule.kind is FaultKind.THROTTLED else None
+    )
 
 
-def _answer(rule: FaultRule) -> web.Response:
-    answer = ANSWERS[rule.kind]
-    headers = {"Retry-After": f"{rule.seconds:g}"} if rule.kind is FaultKind.THROTTLED else None
+def _response(answer: Answer, headers: dict[str, str] | None) -> web.Response:
     return web.json_response(error_body(answer.code, answer.message), status=answer.status, headers=headers)
 
 

@@ -24,7 +24,7 @@ def impatience(monkeypatch):
     monkeypatch.setattr("azureml._restclient.clientbase.DEFAULT_RETRIES", 0)
     monkeypatch.setattr(azure_ml_service, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(azure_ml, "UNSEEN_SECONDS", 0.5)
-    monkeypatch.setattr(blob_http, "TIMEOUT", 1.0)
+    monkeypatch.setattr(blob_http, "TIMEOUT", 2.0)
 
 
 @pytest.fixture

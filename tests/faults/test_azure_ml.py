@@ -73,6 +73,8 @@ BROKEN = {
     "token": (FaultKind.EXPIRED,),
 }
 """One after the other, at the first request and at those that follow it."""
+SECONDS = {FaultKind.SLOW: 1.0}
+"""An answer that late is told from one at once, and is waited for."""
 WITHOUT_TOKEN = ("sign-in page",)
 """Everybody may read it, so that no token can be refused there: a refusal is a tenant that does not exist."""
 PASSING = [(name, kind) for name in REQUESTS for kind in BROKEN if kind != "token" or name not in WITHOUT_TOKEN]
@@ -85,7 +87,7 @@ GOT_ROUND = ("image build", "write run")
 def test_the_table_names_every_request_of_a_study(study, emulator):
     one, opened = study
     one.run(opened)
-    # the data goes into the store before: its faults are those of the storage suites
+    # the data goes into the store before: its faults are those of test_blob_storage.py
     asked = [r for r in emulator.record.requests() if "/datasets/" not in r.path and "permission-probe" not in r.path]
     unknown = {(r.method, r.path) for r in asked if not any(_is(r, *kind) for kind in REQUESTS.values())}
     assert unknown == set()
@@ -100,7 +102,7 @@ def _is(request, method: str, pattern: str) -> bool:
 @pytest.mark.parametrize("case", shortened(PASSING, [one for one in PASSING if one[0] in SHORT]), ids="-".join)
 def test_a_passing_fault_changes_nothing(study, emulator, case):
     (one, opened), (name, faults) = study, case
-    emulator.faults.add(*(FaultRule(*REQUESTS[name], kind, seconds=0.1) for kind in BROKEN[faults]))
+    emulator.faults.add(*(FaultRule(*REQUESTS[name], kind, seconds=SECONDS.get(kind, 0.1)) for kind in BROKEN[faults]))
     one.run(opened)
     trials = one.ledger.trials(opened.name)
     assert [(trial.state, len(trial.attempts)) for trial in trials] == [(TrialState.COMPLETED, 1)] * 2

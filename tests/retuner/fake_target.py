@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from retuner.compute.target import ComputeTarget, JobState, JobStatus
+from retuner.compute.target import ComputeTarget, JobState, JobStatus, StudyEnd
 from retuner.errors import RetryableError
 from retuner_training.job import Job, JobResult
 
@@ -109,7 +109,7 @@ class FakeTarget:
     def link(self, name: str) -> str | None:
         return None
 
-    def close(self) -> None:
+    def close(self, end: StudyEnd = "stopped") -> None:
         self._jobs.clear()
 
     def living(self) -> list[str]:

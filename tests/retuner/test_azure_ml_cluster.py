@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 from azure_ml_backend import compute_of
-from azure_ml_emulator.client import SDK_WARNINGS
+from azure_ml_emulator import FaultKind, FaultRule
+from azure_ml_emulator.client import SDK_WARNINGS, until
 from azure_ml_target_bench import emulator, no_faults
 
 from retuner.compute.azure_ml_preflight import check_azure_ml
@@ -81,6 +82,33 @@ def test_the_cluster_that_trials_may_move_to_is_looked_at_too(emulator, name):
     with pytest.raises(UserError, match="-steady has low-priority nodes, not dedicated ones: name another") as caught:
         check_azure_ml(service, wanted, 4)
     assert str(caught.value).endswith("compute.dedicated_cluster.")
+
+
+def test_a_study_is_refused_while_others_use_up_the_quota(emulator, name):
+    wanted = compute_of(emulator, cluster=name)
+    service = AzureMlService(wanted)
+    service.scale(0, 4)
+    AzureMlService(compute_of(emulator, cluster=f"{name}-others")).scale(1, 4)
+    until(lambda: len(emulator.inspect(lambda service: service.clusters[f"{name}-others"].nodes)) == 1)
+    cores = emulator.inspect(lambda service: service.quota.cores)
+    try:
+        emulator.inspect(lambda service: setattr(service.quota, "cores", 12))
+        with pytest.raises(UserError, match="not one node of 8 vCPU can start"):
+            check_azure_ml(service, wanted, 1)
+    finally:
+        emulator.inspect(lambda service: setattr(service.quota, "cores", cores))
+        AzureMlService(compute_of(emulator, cluster=f"{name}-others")).keep(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/usages$", "the quota is not checked"), ("/permissions$", "the identity's rights are not checked")],
+)
+def test_what_cannot_be_seen_is_told_as_not_checked(emulator, name, caplog, path, words):
+    wanted = compute_of(emulator, cluster=name)
+    emulator.faults.add(FaultRule("GET", path, FaultKind.FORBIDDEN, times=100))
+    check_azure_ml(AzureMlService(wanted), wanted, 1)
+    assert words in caplog.text
 
 
 def test_dedicated_nodes_have_to_be_within_their_own_quota(emulator, name):

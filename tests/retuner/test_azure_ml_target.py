@@ -26,6 +26,7 @@ from toy_recipe import write_dataset
 from retuner.compute.azure_ml import AzureMlTarget
 from retuner.compute.azure_ml_preflight import check_azure_ml
 from retuner.compute.azure_ml_requests import job_of_arguments
+from retuner.compute.azure_ml_service import AzureMlService
 from retuner.compute.target import JobState
 from retuner.errors import UserError
 from retuner.parameters import BlobStorage
@@ -93,8 +94,41 @@ def test_what_is_left_when_a_target_is_closed(open_target, emulator, new_job):
     assert len(secrets_of(job, emulator)) == 2
     target.close()
     until(lambda: emulator.run(job.name).status == "Canceled")
-    assert emulator.run(job.study).status == "Completed"
+    assert emulator.run(job.study).status == "Canceled"
     assert secrets_of(job, emulator) == []
+
+
+@pytest.mark.parametrize(("end", "status"), [("completed", "Completed"), ("failed", "Failed"), ("stopped", "Canceled")])
+def test_the_parent_run_ends_as_its_study_and_goes_on_with_it(open_target, emulator, new_job, end, status):
+    first = open_target()
+    first.scale(0, 4)
+    first.submit(new_job(1))
+    assert wait(first, new_job(1)).state is JobState.COMPLETED
+    for _ in range(2):
+        first.close(end)
+        assert emulator.run(new_job().study).status == status
+    resumed = open_target()
+    resumed.scale(0, 4)
+    resumed.submit(new_job(2))
+    assert emulator.run(new_job().study).status == "Running"
+    assert wait(resumed, new_job(2)).state is JobState.COMPLETED
+    resumed.close("completed")
+    assert emulator.run(new_job().study).status == "Completed"
+
+
+def test_a_parent_run_that_may_not_go_on_keeps_its_end_and_its_study_goes_on(open_target, emulator, new_job, caplog):
+    first = open_target()
+    first.scale(0, 4)
+    first.submit(new_job(1))
+    first.close()
+    emulator.faults.add(FaultRule("POST", f"{new_job().study}/events$", FaultKind.FORBIDDEN, times=100))
+    resumed = open_target()
+    resumed.scale(0, 4)
+    resumed.submit(new_job(2))
+    assert wait(resumed, new_job(2)).state is JobState.COMPLETED
+    resumed.close("completed")
+    assert emulator.run(new_job().study).status == "Canceled"
+    assert "It keeps the end that it had." in caplog.text
 
 
 def test_a_resumed_study_writes_its_secrets_although_deleted_names_stay_taken(open_target, emulator, new_job):
@@ -195,6 +229,23 @@ def test_a_cluster_that_others_use_too_is_not_made_smaller(target, open_target, 
     smaller.scale(0, 2)
     assert smaller.nodes == 2
     assert emulator.inspect(lambda service: service.clusters["retuner"].maximum) == 4
+
+
+def test_a_cluster_gets_back_the_idle_seconds_that_it_had(open_target, emulator):
+    def idle(name):
+        return emulator.inspect(lambda service: service.clusters[name].idle_seconds)
+
+    AzureMlService(compute_of(emulator, cluster="theirs", idle_seconds=1800)).scale(0, 1)
+    target = open_target(compute={"cluster": "theirs", "idle_seconds": 60})
+    for _ in range(2):
+        target.scale(0, 2)
+        assert idle("theirs") == 60
+        target.scale(0, 0)
+        assert idle("theirs") == 1800
+    target.scale(0, 2)
+    AzureMlService(compute_of(emulator, cluster="theirs", idle_seconds=300)).scale(0, 1)
+    target.scale(0, 0)
+    assert idle("theirs") == 300, "somebody has changed it meanwhile"
 
 
 def test_a_job_has_a_page_in_the_portal(target, emulator):

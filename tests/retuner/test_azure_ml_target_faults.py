@@ -101,6 +101,58 @@ def test_a_run_that_never_begins_is_given_up_with_a_diagnosis(open_target, emula
     until(lambda: emulator.run(job.name).status == "Canceled")
 
 
+def test_a_run_that_hangs_in_queued_is_given_up_while_others_work(open_target, emulator, new_job):
+    target = open_target(compute={"wait_minutes": 3 / 60})
+    target.scale(0, 4)
+    emulator.faults.add(FaultRule("POST", SUBMIT, FaultKind.STUCK, after=2))
+    jobs = [new_job(number, seconds=120.0) for number in range(5)]
+    for job in jobs:
+        target.submit(job)
+    names = {job.name: 0 for job in jobs}
+    until(lambda: target.poll(names)[jobs[2].name].state.is_finished())
+    statuses = target.poll(names)
+    assert statuses[jobs[2].name].state is JobState.LOST
+    assert "it was Queued for" in statuses[jobs[2].name].message
+    assert {statuses[job.name].state for job in jobs if job is not jobs[2]} == {JobState.RUNNING}
+    until(lambda: emulator.run(jobs[2].name).status == "Canceled")
+
+
+def test_runs_that_wait_for_their_turn_are_not_given_up(open_target, new_job):
+    target = open_target(compute={"wait_minutes": 2 / 60, "max_nodes": 1, "cluster": "narrow"})
+    target.scale(0, 1)
+    jobs = [new_job(number, seconds=2.0) for number in range(4)]
+    for job in jobs:
+        target.submit(job)
+    names = {job.name: 0 for job in jobs}
+    until(lambda: all(status.state.is_finished() for status in target.poll(names).values()))
+    assert {status.state for status in target.poll(names).values()} == {JobState.COMPLETED}
+
+
+def test_a_run_is_not_measured_by_those_of_another_cluster(open_target, emulator, new_job):
+    pair = {"cluster": "thin", "low_priority": True, "dedicated_cluster": "thin-steady", "dedicated_after": 1}
+    target = open_target(compute={"wait_minutes": 2 / 60, "max_nodes": 1, **pair})
+    target.scale(0, 1)
+    first, second = (new_job(number, seconds=5.0) for number in range(2))
+    moved = replace(new_job(2, seconds=5.0), name=f"{first.study}-t0002-a2")
+    for job in (first, second, moved):
+        target.submit(job)
+    names = {job.name: 0 for job in (first, second, moved)}
+    until(lambda: all(status.state.is_finished() for status in target.poll(names).values()))
+    assert {status.state for status in target.poll(names).values()} == {JobState.COMPLETED}
+
+
+def test_a_report_that_comes_after_the_end_of_a_cancelled_run_is_not_missed(target, emulator, new_job):
+    emulator.faults.add(FaultRule("POST", "/batch$", FaultKind.LATE_METRICS, after=1, seconds=1.5))
+    job = new_job(seconds=120.0)
+    target.submit(job)
+    wait(target, job, lambda status: status.state is JobState.RUNNING and status.reports)
+    target.cancel([job.name])
+    until(lambda: emulator.run(job.name).status == "Canceled")
+    status = wait(target, job)
+    assert (status.state, status.message) == (JobState.STOPPED, "asked")
+    assert status.reports == ((1, 0.25), (2, 0.5))
+
+
 def test_a_run_that_outlasts_its_maximum_duration_is_ended_with_a_diagnosis(target, emulator, new_job, monkeypatch):
     monkeypatch.setattr(azure_ml_requests, "START_ALLOWANCE", 0)
     monkeypatch.setattr(azure_ml, "UNSEEN_SECONDS", 0.5)

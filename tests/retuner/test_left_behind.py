@@ -123,7 +123,7 @@ def test_somebody_who_has_just_begun_is_not_told_of(ledger, settings, cleaned, m
 class Locked(FakeTarget):
     """One whose nodes can be given back, and whose secrets cannot be deleted."""
 
-    def close(self) -> None:
+    def close(self, end="stopped") -> None:
         raise UserError("give the identity the role that deletes secrets")
 
 

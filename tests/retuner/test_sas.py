@@ -44,6 +44,10 @@ def test_a_good_sas_has_no_finding_however_it_was_copied(form):
     assert check(form.format(make())) == []
 
 
+def test_a_start_that_is_old_enough_for_every_clock_has_no_finding():
+    assert check(make(st="2026-11-23T11:45:00Z")) == []
+
+
 def test_a_read_sas_may_read_and_list():
     for permissions in ("r", "rl"):
         assert check(make(sp=permissions), "read") == []
@@ -78,6 +82,8 @@ def test_what_cannot_work_or_opens_too_much_is_an_error(changes, words):
     ("changes", "words"),
     [
         ({"se": "2026-11-25T12:00:00Z"}, "longer than 24 hours"),
+        ({"st": "2026-11-23T12:00:00Z"}, "starts at 2026-11-23 12:00 UTC, less than 15 minutes ago"),
+        ({"st": "2026-11-23T11:46:00Z"}, "less than 15 minutes ago: machines whose clock is behind are refused"),
         ({"sip": None}, "works from every address"),
         ({"skoid": None}, "signed with the account's key"),
         ({"sp": "rcwd"}, "grants more than it needs (read, delete): sp=cw is enough"),

@@ -6,7 +6,9 @@ from stage_bench import StageBench
 
 from retuner.cost.spending import kept_nodes
 from retuner.errors import RetryableError, UserError
+from retuner.search.entries import FINAL
 from retuner.search.records import now
+from retuner.search.states import StudyState
 from retuner.stages.budget import open_purse
 from retuner.stages.search import GIVEN_BACK, compute_of, scale_back, scale_up
 
@@ -19,6 +21,7 @@ class Cluster(FakeTarget):
         self.kept = 1
         self.faults = faults
         self.closed = 0
+        self.end = None
 
     def kept_nodes(self) -> int:
         return self.kept
@@ -27,8 +30,9 @@ class Cluster(FakeTarget):
         super().scale(minimum, maximum)
         self.kept = minimum if maximum == 0 else 5
 
-    def close(self) -> None:
+    def close(self, end="stopped") -> None:
         self.closed += 1
+        self.end = end
         if self.faults:
             self.faults -= 1
             raise UserError("give the identity the role that deletes secrets")
@@ -65,6 +69,26 @@ def test_the_target_is_closed_before_the_ledger_is_asked(stage_bench, monkeypatc
     with pytest.raises(RetryableError):
         scale_back(stage_bench.bench, stage_bench.study, target)
     assert target.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "final", "is_stopped", "end"),
+    [
+        (StudyState.OPEN, True, False, "completed"),
+        (StudyState.OPEN, False, False, "stopped"),
+        (StudyState.OPEN, True, True, "stopped"),
+        (StudyState.FAILED, False, False, "failed"),
+    ],
+)
+def test_the_target_is_told_how_its_study_ended(stage_bench, state, final, is_stopped, end):
+    target, bench = Cluster(), stage_bench.bench
+    bench.ledger.update_study(stage_bench.study.name, state=state)
+    if final:
+        bench.ledger.write_stage(stage_bench.study.name, FINAL, {})
+    if is_stopped:
+        bench.stop.set()
+    scale_back(bench, stage_bench.study, target)
+    assert target.end == end
 
 
 def kept_by(bench: StageBench) -> list[tuple[int, bool]]:

@@ -158,7 +158,7 @@ def _happen(service: Service, run: Run, event: dict[str, Any]) -> None:
     """What a client says of its own run. A job's end is the node's to tell, when its process has ended."""
     name = event["name"].removeprefix(EVENTS)
     if name == "Start":
-        run.status, run.started = "Running", run.started or now()
+        run.status, run.started, run.ended, run.error = "Running", run.started or now(), None, None
     elif name == "Error":
         run.error = event["data"].get("ErrorResponse")
     elif name == "CancelRequested":
