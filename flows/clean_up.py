@@ -23,10 +23,10 @@ def clean_up() -> Any:
     studies = [left.line for left in cleaned.result()] if cleaned.is_completed() else []
     flow_runs = ended.result() if ended.is_completed() else {}
     lines = [*flow_runs.values(), *studies]
+    for flow_run in flow_runs:
+        forget(flow_run, settings)  # the lines below tell of them, whatever else went wrong
     if faults := [_reason(state) for state in (cleaned, ended) if not state.is_completed()]:
         return Failed(message="\n".join([*faults, *lines]))
-    for flow_run in flow_runs:
-        forget(flow_run, settings)  # only now: had something failed, they would be found and told again
     if not lines:
         return Completed(message="Nothing was left behind.")
     return Completed(name="CleanedUp", message="\n".join(lines))

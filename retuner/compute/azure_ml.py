@@ -290,7 +290,8 @@ class AzureMlTarget:
         moved = self._is_moved(known.job.name)
         others = [one for one in self._jobs.values() if one is not known and self._is_moved(one.job.name) == moved]
         created = known.created
-        overtaken = any(
+        # one that has begun and is Queued again, as its node was taken away, was not overtaken
+        overtaken = not known.begun and any(
             one.begun and created is not None and one.created is not None and one.created > created for one in others
         )
         return not overtaken and any(one.status.state is JobState.RUNNING for one in others)

@@ -52,9 +52,7 @@ def check_azure_ml(service: AzureMlService, parameters: AzureMlCompute, nodes: i
         quotas = region.quotas()
         for need in needs:
             own = 0 if need.cluster is None else need.cluster.present * size.cores
-            # trials move to the other cluster later, if ever
-            starts = need.parameters is parameters
-            check_quota(quotas, size, need.parameters, nodes=need.least, own=own, starts=starts)
+            check_quota(quotas, size, need.parameters, nodes=need.least, own=own)
 
 
 def find_size_if_seen(region: Region, parameters: AzureMlCompute) -> VmSize | None:
@@ -90,19 +88,11 @@ def check_rights(permissions: Sequence[Permission], wanted: Iterable[str]) -> No
         raise UserError(f"The identity may not do {' and '.join(missing)}: give it the role {roles} on the workspace.")
 
 
-def check_quota(
-    quotas: Iterable[Quota],
-    size: VmSize,
-    parameters: AzureMlCompute,
-    *,
-    nodes: int,
-    own: int = 0,
-    starts: bool = False,
-) -> None:
+def check_quota(quotas: Iterable[Quota], size: VmSize, parameters: AzureMlCompute, *, nodes: int, own: int = 0) -> None:
     """Raise UserError where so many nodes are more than a quota allows; warn where others use it up at present.
 
-    `own` are the vCPU that the cluster holds already. Where work `starts` on the cluster at once, it must have room for
-    one node.
+    `own` are the vCPU that the cluster holds already. What others use may be free when the first job comes, and a
+    retune that finds nothing new needs no node.
     """
     needed = nodes * size.cores
     for quota in concerned_quotas(quotas, size, parameters):
@@ -115,13 +105,9 @@ def check_quota(
             fewer = quota.limit // size.cores
             step = f"set compute.max_nodes to {fewer}" if fewer else "choose a smaller compute.vm_size"
             raise UserError(f"{fact}: {step}, or ask for more quota in the portal.")
-        if starts and free < size.cores:
-            raise UserError(
-                f"{fact}: not one node of {size.cores} vCPU can start; start again when others have given theirs back, "
-                f"choose a smaller compute.vm_size, or ask for more quota in the portal."
-            )
         if needed > free:
-            _log.warning("%s: fewer nodes can start at present.", fact)
+            can_start = "fewer nodes" if free >= size.cores else "not one node"
+            _log.warning("%s: %s can start at present.", fact, can_start)
 
 
 def concerned_quotas(quotas: Iterable[Quota], size: VmSize, parameters: AzureMlCompute) -> list[Quota]:

@@ -102,9 +102,10 @@ class AzureMlService:
         return self._read(f"The cluster {self._parameters.cluster} cannot be read", look)
 
     def keep(self, nodes: int | None) -> None:
-        """Lower the cluster's minimum to `nodes`, and give it back the idle seconds that it had.
+        """Lower the cluster's minimum to `nodes`, and give it back the idle seconds that it had, where they were less.
 
-        The minimum is never raised, as another study may have lowered it since; None leaves it alone.
+        Neither is ever raised: another study may have lowered it since, and the nodes that are up now would idle for
+        longer than is counted. None leaves the minimum alone.
         """
 
         def give_back() -> None:
@@ -115,7 +116,7 @@ class AzureMlService:
             change = {}
             if nodes is not None and settings.minimum_node_count > nodes:
                 change["min_nodes"] = nodes
-            if before is not None and settings.idle_seconds_before_scaledown == self._parameters.idle_seconds:
+            if before is not None and before < settings.idle_seconds_before_scaledown == self._parameters.idle_seconds:
                 change["idle_seconds_before_scaledown"] = before
             if change:
                 cluster.update(**change)

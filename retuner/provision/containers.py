@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 _BLOBSTORE = "azureml-blobstore-"
-_MADE_BY_AZURE_ML = {
+MADE_BY_AZURE_ML = {
     "azureml",
     "azureml-metrics",
     "revisions",
@@ -26,4 +26,4 @@ def containers_of_others(names: Collection[str], *, workspace_id: str | None) ->
         own = {f"{_BLOBSTORE}{workspace_id}"}
     else:
         own = set(blobstores) if len(blobstores) == 1 else set()  # each workspace has one, so one is that which is gone
-    return sorted(set(names) - _MADE_BY_AZURE_ML - own)
+    return sorted(set(names) - MADE_BY_AZURE_ML - own)

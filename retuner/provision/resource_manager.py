@@ -116,11 +116,16 @@ class ResourceManager:
         return self._ask(f"{name} cannot be looked up", look)
 
     def containers(self, account_id: str) -> list[str]:
-        """Names of the blob containers of a storage account."""
+        """Names of the blob containers of a storage account; none where it is gone."""
         group, account = account_id.split("/")[4], name_of(account_id)
 
         def read() -> list[str]:
-            return [str(one.name) for one in self._storage().blob_containers.list(group, account)]
+            try:
+                return [str(one.name) for one in self._storage().blob_containers.list(group, account)]
+            except Exception as error:
+                if status_of(error) == 404:
+                    return []
+                raise
 
         return self._ask(f"The containers of {account} cannot be listed", read)
 

@@ -8,7 +8,7 @@ from typing import Any
 from retuner.azure_ml.marks import is_ours
 from retuner.compute.azure_ml_requests import cluster_id
 from retuner.errors import UserError
-from retuner.provision.containers import containers_of_others
+from retuner.provision.containers import MADE_BY_AZURE_ML, containers_of_others
 from retuner.provision.record import note
 from retuner.provision.resources import WORKSPACE_API, group_id, name_of, own_ids
 from retuner.provision.site import Site
@@ -109,7 +109,8 @@ def demolish(site: Site, doomed: Doomed) -> None:
     elif doomed.id == cluster_id(site.compute):
         site.workspace.delete_compute(site.compute.cluster)
     else:
-        if doomed.id == _account_id(site) and (new := set(site.manager.containers(doomed.id)) - set(doomed.containers)):
+        known = MADE_BY_AZURE_ML | set(doomed.containers)
+        if doomed.id == _account_id(site) and (new := set(site.manager.containers(doomed.id)) - known):
             names = ", ".join(sorted(new))
             raise UserError(f"The {doomed.title} was not deleted: the containers {names} came into it meanwhile.")
         site.manager.delete(doomed.id, doomed.api_version)
@@ -124,6 +125,8 @@ class _Account:
     containers: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     """Containers that keep it from being deleted."""
+    named: tuple[str, ...] = ()
+    """Those that would not, as they were named."""
     is_used: bool = False
     """Whether the workspace uses it."""
 
@@ -132,7 +135,7 @@ class _Account:
         """Why it stays, and what to do."""
         return (
             f"it holds the containers {', '.join(self.others)}, which Azure ML did not make: delete them, or let them "
-            f"be deleted with it: --delete-containers {','.join(self.others)}"
+            f"be deleted with it: --delete-containers {','.join(sorted((*self.named, *self.others)))}"
         )
 
 
@@ -153,6 +156,7 @@ def _look_at_account(site: Site, workspace: dict[str, Any] | None, delete_contai
         name_of(resource_id),
         containers=tuple(containers),
         others=tuple(name for name in others if name not in delete_containers),
+        named=tuple(name for name in others if name in delete_containers),
         is_used=str(properties.get("storageAccount")).lower() == resource_id.lower(),
     )
 

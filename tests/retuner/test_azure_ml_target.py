@@ -235,17 +235,25 @@ def test_a_cluster_gets_back_the_idle_seconds_that_it_had(open_target, emulator)
     def idle(name):
         return emulator.inspect(lambda service: service.clusters[name].idle_seconds)
 
-    AzureMlService(compute_of(emulator, cluster="theirs", idle_seconds=1800)).scale(0, 1)
-    target = open_target(compute={"cluster": "theirs", "idle_seconds": 60})
+    AzureMlService(compute_of(emulator, cluster="theirs", idle_seconds=60)).scale(0, 1)
+    target = open_target(compute={"cluster": "theirs", "idle_seconds": 300})
     for _ in range(2):
         target.scale(0, 2)
-        assert idle("theirs") == 60
+        assert idle("theirs") == 300
         target.scale(0, 0)
-        assert idle("theirs") == 1800
+        assert idle("theirs") == 60
     target.scale(0, 2)
-    AzureMlService(compute_of(emulator, cluster="theirs", idle_seconds=300)).scale(0, 1)
+    AzureMlService(compute_of(emulator, cluster="theirs", idle_seconds=120)).scale(0, 1)
     target.scale(0, 0)
-    assert idle("theirs") == 300, "somebody has changed it meanwhile"
+    assert idle("theirs") == 120, "somebody has changed it meanwhile"
+
+
+def test_nodes_that_are_up_do_not_idle_for_longer_than_is_counted(open_target, emulator):
+    AzureMlService(compute_of(emulator, cluster="patient", idle_seconds=1800)).scale(0, 1)
+    target = open_target(compute={"cluster": "patient", "idle_seconds": 60})
+    target.scale(0, 2)
+    target.scale(0, 0)
+    assert emulator.inspect(lambda service: service.clusters["patient"].idle_seconds) == 60
 
 
 def test_a_job_has_a_page_in_the_portal(target, emulator):

@@ -124,6 +124,16 @@ def test_a_container_that_comes_after_the_survey_keeps_the_account(azure, own_co
     assert site.manager.find(account.id, account.api_version)
 
 
+def test_what_azure_writes_after_the_survey_and_an_answer_that_was_lost_keep_no_account(azure, own_container):
+    _, site = azure(furnished=False)
+    make_all(site)
+    account = next(one for one in survey(site).delete if one.title.startswith("storage account"))
+    own_container("insights-logs-auditevent")
+    for _ in range(2):  # the second time it is gone already
+        demolish(site, account)
+    assert site.manager.find(account.id, account.api_version) is None
+
+
 def test_an_account_whose_workspace_is_gone_stays_for_the_containers_of_others(azure, own_container):
     emulator, site = azure(furnished=False)
     make_all(site)
