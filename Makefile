@@ -42,7 +42,7 @@ test: install  ## run the tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # Here any test may run in any process, with servers of its own: four of them even on two cores, as they mostly wait.
-faults: install  ## kill what can be killed and see what holds, in half an hour
+faults: install  ## kill what can be killed and see what holds, in some 40 minutes
 	@$(BIN)/python -m pytest -n 4 --dist load tests/faults -m "not azure"
 
 lint: install  ## lint, format, types and the import rule
