@@ -120,14 +120,9 @@ class ResourceManager:
         group, account = account_id.split("/")[4], name_of(account_id)
 
         def read() -> list[str]:
-            try:
-                return [str(one.name) for one in self._storage().blob_containers.list(group, account)]
-            except Exception as error:
-                if status_of(error) == 404:
-                    return []
-                raise
+            return [str(one.name) for one in self._storage().blob_containers.list(group, account)]
 
-        return self._ask(f"The containers of {account} cannot be listed", read)
+        return self._unless_gone(f"The containers of {account} cannot be listed", read) or []
 
     def permissions(self, resource_id: str) -> list[Permission]:
         """What we may do with the resource."""
@@ -159,9 +154,14 @@ class ResourceManager:
         return ask(what, lambda: in_time(call, seconds), ADVICE)
 
     def _found(self, what: str, call: Callable[[], Any]) -> dict[str, Any] | None:
-        def look() -> dict[str, Any] | None:
+        return self._unless_gone(what, lambda: dict(call().as_dict()))
+
+    def _unless_gone(self, what: str, call: Callable[[], Answer]) -> Answer | None:
+        """The call's answer; None where Azure knows no such thing."""
+
+        def look() -> Answer | None:
             try:
-                return dict(call().as_dict())
+                return call()
             except Exception as error:
                 if status_of(error) == 404:
                     return None

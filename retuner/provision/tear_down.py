@@ -65,17 +65,18 @@ def survey(site: Site, delete_containers: Collection[str] = ()) -> Demolition:
     if group is None:
         return Demolition((), ())
     workspace = site.manager.find(site.name.scope, WORKSPACE_API)
-    account = _look_at_account(site, workspace, delete_containers)
+    found = {role: site.manager.find(resource_id, version) for role, resource_id, version in own_ids(site.name)}
+    account = _look_at_account(site, found["storage_account"], workspace, delete_containers)
     delete, keep = _survey_workspace(site, workspace, account)
     stays = workspace is not None and not any(one.id == site.name.scope for one in delete)
     used = {str(value).lower() for value in workspace["properties"].values()} if stays and workspace else set()
     # the last made goes first: what writes into another is gone before it
     for role, resource_id, api_version in reversed(own_ids(site.name)):
         title = f"{role.replace('_', ' ')} {name_of(resource_id)}"
-        found = site.manager.find(resource_id, api_version)
-        if found is None:
+        resource = found[role]
+        if resource is None:
             continue
-        if not is_ours(resource_id, found.get("tags")):
+        if not is_ours(resource_id, resource.get("tags")):
             keep.append(Kept(title, "it has no mark of retuner's"))
         elif role == "storage_account" and account.others:
             keep.append(Kept(title, account.reason))
@@ -143,10 +144,10 @@ def _account_id(site: Site) -> str:
     return next(resource_id for role, resource_id, _ in own_ids(site.name) if role == "storage_account")
 
 
-def _look_at_account(site: Site, workspace: dict[str, Any] | None, delete_containers: Collection[str]) -> _Account:
+def _look_at_account(
+    site: Site, found: dict[str, Any] | None, workspace: dict[str, Any] | None, delete_containers: Collection[str]
+) -> _Account:
     resource_id = _account_id(site)
-    api_version = next(version for _, one, version in own_ids(site.name) if one == resource_id)
-    found = site.manager.find(resource_id, api_version)
     if found is None or not is_ours(resource_id, found.get("tags")):
         return _Account(name_of(resource_id))
     properties = workspace["properties"] if workspace else {}

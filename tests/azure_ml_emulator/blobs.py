@@ -66,13 +66,7 @@ class Blobs:
     async def create_container(self, container: str) -> None:
         """Make the container unless it is there."""
         assert self._session is not None
-        sas = generate_account_sas(
-            self.account.name,
-            self.account.key,
-            resource_types=ResourceTypes(container=True),
-            permission=AccountSasPermissions(create=True),
-            expiry=_expiry(),
-        )
+        sas = self._account_sas(ResourceTypes(container=True), AccountSasPermissions(create=True))
         address = URL(f"{self.account.address}/{container}?restype=container&{sas}", encoded=True)
         async with self._session.put(address, headers=VERSION) as response:
             if response.status != 409:  # it is there already
@@ -84,17 +78,15 @@ class Blobs:
 
     async def _containers(self) -> set[str]:
         assert self._session is not None
-        sas = generate_account_sas(
-            self.account.name,
-            self.account.key,
-            resource_types=ResourceTypes(service=True),
-            permission=AccountSasPermissions(list=True),
-            expiry=_expiry(),
-        )
+        sas = self._account_sas(ResourceTypes(service=True), AccountSasPermissions(list=True))
         address = URL(f"{self.account.address}/?comp=list&{sas}", encoded=True)
         async with self._session.get(address, headers=VERSION) as response:
             response.raise_for_status()
             return set(re.findall(r"<Container><Name>([^<]+)</Name>", await response.text()))
+
+    def _account_sas(self, kinds: ResourceTypes, permission: AccountSasPermissions) -> str:
+        name, key = self.account.name, self.account.key
+        return generate_account_sas(name, key, resource_types=kinds, permission=permission, expiry=_expiry())
 
     async def write(self, container: str, name: str, content: bytes) -> None:
         headers = {"x-ms-blob-type": "BlockBlob", **VERSION}

@@ -15,7 +15,7 @@ from azure_ml_emulator import BlobAccount, Emulator, FaultKind, FaultRule, Setti
 from azure_ml_emulator.client import environment_of
 from azure_study import new_store
 from azurite import Azurite
-from what_holds import shortened
+from what_holds import ANY_REQUEST, shortened
 
 from retuner.errors import RetryableError, UserError
 from retuner.storage import blob_client
@@ -40,17 +40,8 @@ REQUESTS = {
     "get": {"read": "GET"},
 }
 """What each call of the store asks, in this order."""
-KINDS = (
-    FaultKind.THROTTLED,
-    FaultKind.ERROR,
-    FaultKind.UNAVAILABLE,
-    FaultKind.RESET,
-    FaultKind.SLOW,
-    FaultKind.HANG,
-    FaultKind.EXPIRED,
-)
 PLACES = [(step, name) for step, names in REQUESTS.items() for name in names]
-CASES = [(*place, kind) for place in PLACES for kind in KINDS]
+CASES = [(*place, kind) for place in PLACES for kind in ANY_REQUEST]
 SHORT = [
     ("check", "probe", FaultKind.THROTTLED),
     ("put", "read-back", FaultKind.HANG),

@@ -14,7 +14,7 @@ from azure_bench import emulator, impatience
 from azure_ml_emulator import Emulator, FaultKind, FaultRule
 from azure_ml_emulator.client import SDK_WARNINGS
 from azure_ml_emulator.record import matches
-from what_holds import shortened
+from what_holds import ANY_REQUEST, shortened
 
 from retuner.azure_ml.workspace import WorkspaceName
 from retuner.errors import RetryableError
@@ -57,19 +57,10 @@ REQUESTS = {
     },
 }
 """Method and path of everything that each call of the registry asks."""
-KINDS = (
-    FaultKind.THROTTLED,
-    FaultKind.ERROR,
-    FaultKind.UNAVAILABLE,
-    FaultKind.RESET,
-    FaultKind.SLOW,
-    FaultKind.HANG,
-    FaultKind.EXPIRED,
-)
 PLACES = [(step, name) for step, names in REQUESTS.items() for name in names]
 WITHOUT_TOKEN = [("register", "sign-in page", FaultKind.EXPIRED)]
 """Everybody may read it, so that no token can be refused there."""
-CASES = [case for case in ((*place, kind) for place in PLACES for kind in KINDS) if case not in WITHOUT_TOKEN]
+CASES = [case for case in ((*place, kind) for place in PLACES for kind in ANY_REQUEST) if case not in WITHOUT_TOKEN]
 SHORT = [
     ("register", "version", FaultKind.HANG),
     ("set champion", "tag", FaultKind.THROTTLED),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure_ml_emulator import FaultKind
 from mlflow.tracking import MlflowClient
 from retune_command import Retune
 
@@ -21,6 +22,16 @@ from retuner.settings import Settings, read_settings
 from retuner.storage.names import job_folder
 
 MODEL = "FAQ_ranker"
+ANY_REQUEST = (
+    FaultKind.THROTTLED,
+    FaultKind.ERROR,
+    FaultKind.UNAVAILABLE,
+    FaultKind.RESET,
+    FaultKind.SLOW,
+    FaultKind.HANG,
+    FaultKind.EXPIRED,
+)
+"""Faults that can meet any request."""
 
 
 def shortened(whole: Iterable[Any], short: Collection[Any]) -> list[Any]:
