@@ -27,7 +27,10 @@ def execute(options: argparse.Namespace) -> int:
     configure_prefect(debug=options.debug)
     with prefect_server(settings) as url, show_progress(parameters, debug=options.debug):
         from flows.retune import retune
+        from tasks.notification_blocks import load_block
 
+        for block in parameters.notify.blocks:  # those of deployments are looked at when they are applied
+            load_block(block)
         values = {name: getattr(parameters, name) for name in Parameters.model_fields}
         document = run_flow(retune, {**values, "resume": resume}, url)
     show(json.dumps(document) if options.json else _lines(document))

@@ -116,6 +116,13 @@ def test_filters_that_leave_nothing_say_what_there_is_once(retune, api):
     assert f"The task prepare failed: {sentence}" in lines  # nothing is hidden from the Prefect UI
 
 
+def test_a_notification_block_that_is_not_there_is_told_before_the_work(retune):
+    sentence = refused(retune, *retune.search("--notify", '["slack-webhook/nobody"]'))
+    assert sentence.startswith("retune: There is no block 'slack-webhook/nobody': make it in the Prefect UI")
+    assert retune.trainings() == 0
+    assert not list(retune.home.glob("datasets/*"))
+
+
 def test_a_truncated_dataset_and_an_altered_model_are_named(retune):
     search = retune.search(trials=1)
     assert retune(*search).returncode == 0
