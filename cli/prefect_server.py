@@ -52,18 +52,22 @@ def prefect_server(settings: Settings, *, port: int | None = None) -> Iterator[s
             del os.environ["PREFECT_API_URL"], os.environ["PREFECT_UI_URL"]
 
 
-def revive_server(settings: Settings, url: str) -> None:
-    """Start our own server of that address again where its process is gone. Raises UserError where it does not start.
+def revive_server(settings: Settings, url: str) -> bool:
+    """Start our own server of that address again where its process is gone, and say whether it was.
+
+    Raises UserError where it does not start.
 
     Only for whoever has a server of our own: that of a person, named by PREFECT_API_URL, is theirs.
     """
     home = settings.prefect_home
     if prefect_process.find(home) is not None:
-        return
+        return False
     with (home / "start.lock").open("w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
-        if prefect_process.find(home) is None:
-            prefect_process.start(home, urlsplit(url).port)
+        if prefect_process.find(home) is not None:
+            return False
+        prefect_process.start(home, urlsplit(url).port)
+    return True
 
 
 def wait_until_settled(url: str, task_runs: Collection[str]) -> bool:

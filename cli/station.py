@@ -67,6 +67,7 @@ def run_station(settings: Settings, stop: threading.Event, *, port: int) -> None
             try:
                 addresses = Addresses(os.getpid(), api, ui, WORK_POOL, deployments)
                 write_record(record, asdict(addresses))
+                say(f"Up: {ui}, {', '.join(deployments)}; the worker's log is {settings.home / 'worker.log'}")
                 _keep_alive(settings, worker, stop, log=log, own_api=api if own else None)
             finally:
                 record.unlink(missing_ok=True)
@@ -96,14 +97,15 @@ def _keep_alive(
     ended: float | None = None
     while not stop.wait(LOOK_SECONDS):
         try:
-            if own_api is not None:
-                revive_server(settings, own_api)
+            if own_api is not None and revive_server(settings, own_api):
+                say("The Prefect server had ended, and was started again.")
         except UserError as error:  # the machine may be busy: the next look tries again
             say(f"retune: {redact(str(error))}")
         if worker.poll() is None:
             continue
         ended = ended or time.monotonic()
         if time.monotonic() - ended > RESTART_SECONDS:
+            say(f"The worker had ended with status {worker.returncode}, and is started again.")
             worker, ended = _start_worker(settings, log), None
 
 

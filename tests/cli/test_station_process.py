@@ -54,8 +54,9 @@ def test_a_server_that_could_not_be_started_again_is_tried_again(settings):
             patch.setattr(prefect_process, "START_LIMIT", 0)  # a machine that is too busy
             with pytest.raises(UserError, match="did not answer within 0 s"):
                 revive_server(settings, api)
-        revive_server(settings, api)
+        assert revive_server(settings, api)
         assert is_healthy(api)
+        assert not revive_server(settings, api)
     assert not is_healthy(api)
 
 

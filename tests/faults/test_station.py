@@ -31,6 +31,7 @@ def test_the_prefect_server_is_killed_in_mid_search_and_comes_back(station: Stat
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
     assert_all_holds(station.retune, kept, trials=30)
     assert json.loads((station.retune.home / "prefect" / "server.json").read_text())["pid"] != server
+    assert "The Prefect server had ended" in (station.retune.home / "up.log").read_text()
 
 
 @pytest.mark.long
@@ -53,6 +54,7 @@ def test_a_worker_killed_in_mid_search_is_replaced_and_the_flow_run_goes_on(stat
     assert_all_holds(station.retune, kept, trials=30)
     assert station.wait_for(station.trigger("clean-up/every-15-minutes"))["state_type"] == "COMPLETED"
     assert station.worker().pid != killed.pid
+    assert "The worker had ended with status -9" in (station.retune.home / "up.log").read_text()
 
 
 @pytest.mark.long
