@@ -12,9 +12,9 @@ from typing import TypeAlias
 from cli import arguments
 from cli.parser import MANY_FLAGS, Parser
 from retuner.errors import Interrupted, RetunerError
-from retuner.logs import redact
 from retuner.parameters.provision import Preflight, Provision, TearDown
 from retuner.settings import read_settings
+from retuner_training.redaction import redact
 
 FAILURE = 1
 INTERRUPTED = 130

@@ -25,8 +25,8 @@ from cli.output import say
 from cli.prefect_server import prefect_server, revive_server
 from cli.processes import birth, is_alive, write_record
 from retuner.errors import UserError
-from retuner.logs import redact
 from retuner.settings import Settings
+from retuner_training.redaction import redact
 
 MARK = "RETUNER_STATION"
 LOOK_SECONDS = 2.0

@@ -5,9 +5,10 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed, Failed, State
 
-from retuner.logs import prepare_logs, redact
+from retuner.logs import prepare_logs
 from retuner.presence import forget
 from retuner.settings import read_settings
+from retuner_training.redaction import redact
 from tasks.clean_up import clean_up_studies, end_dead_flow_runs
 from tasks.stage import tell_flow_failure
 

@@ -6,11 +6,11 @@ from typing import Any
 from prefect.states import Failed
 
 from retuner.errors import Interrupted, RetunerError
-from retuner.logs import redact
 from retuner.search.failures import failure_classes, in_words
 from retuner.search.states import StudyState
 from retuner.stages.study import Study
 from retuner.workbench import Workbench
+from retuner_training.redaction import redact
 
 
 def explain(error: RetunerError, bench: Workbench, study: Study) -> None:

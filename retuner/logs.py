@@ -2,37 +2,18 @@
 
 import json
 import logging
-import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from retuner.errors import RetunerError
+from retuner_training.redaction import redact
 
-HIDDEN = "********"
 KEPT_DAYS = 30
 _FIELDS = ("study", "trial", "attempt", "state")
 """What a record may carry (`extra=`) beside its words."""
-_SECRETS = (
-    # the signature of a shared access signature, wherever the address appears
-    re.compile(r"(?i)\b(sig=)[^&\s\"'<>]+"),
-    re.compile(r"(?i)\b((?:account|shared ?access)[_ ]?(?:key|signature)=)[^;\s\"']+"),
-    re.compile(r"(?i)((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"),
-    re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]+"),
-    # the password in a URL: postgresql://user:password@host
-    re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
-    # incoming webhooks: whoever knows the address may write
-    re.compile(r"(https://(?:hooks\.slack\.com|[\w.-]+\.webhook\.office\.com|discord\.com/api/webhooks)/)\S+"),
-)
 _subject: dict[str, str] = {}
 """The study that this process works on: one flow run a process."""
-
-
-def redact(text: str) -> str:
-    """The text with everything that looks like a secret replaced by stars."""
-    for pattern in _SECRETS:
-        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
-    return text
 
 
 class Redaction(logging.Filter):

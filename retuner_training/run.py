@@ -19,6 +19,7 @@ from retuner_training.job import Job, JobResult
 from retuner_training.model import load_model, save_model
 from retuner_training.progress import Progress
 from retuner_training.recipe import Recipe, Resources, ShowsMistakes, Tables, load_recipe
+from retuner_training.redaction import redact
 from retuner_training.result import (
     MISTAKES,
     MODEL,
@@ -96,8 +97,8 @@ def _attempt(job: Job, folder: Path, send: Send | None, stop_asked: Callable[[],
         raise
     except Exception as error:  # noqa: BLE001 - a recipe may raise anything, and a failed trial is data
         result.outcome, result.value, result.metrics, result.standard_errors = "failed", None, {}, {}
-        result.reason = f"{type(error).__name__}: {error}"
-        result.traceback = traceback.format_exc()
+        result.reason = redact(f"{type(error).__name__}: {error}")
+        result.traceback = redact(traceback.format_exc())
     result.seconds, result.cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
     return result
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from retuner.compute.target import ComputeTarget, JobState, JobStatus
 from retuner.errors import Interrupted, OutOfTime, RetryableError, TrialFailed
-from retuner.logs import redact
 from retuner_training.job import Job, JobResult
+from retuner_training.redaction import redact
 
 POLL_SECONDS = 0.2
 MAX_ATTEMPTS = 3

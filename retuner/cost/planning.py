@@ -9,10 +9,10 @@ from retuner.cost.limits import check_cost, limits, rates
 from retuner.cost.plan import Plan
 from retuner.cost.prices import Price, find_price, given_price, vcpus
 from retuner.errors import RetryableError, UserError
-from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute, Parameters
 from retuner.parameters.nodes import ALL_WORKERS, nodes_wanted
 from retuner.settings import Settings
+from retuner_training.redaction import redact
 
 if TYPE_CHECKING:  # each takes long to import, and most plans need none of them
     from retuner.cost.workspace import WorkspaceFacts

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from retuner.cost.estimates import Durations, Estimate, from_earlier_studies, from_trial
 from retuner.data.dataset import Dataset
 from retuner.errors import UserError
-from retuner.logs import redact
 from retuner.parameters import Budget, Parameters
 from retuner.search.draws import random_draw
 from retuner.search.space import validate_space
 from retuner_training.job import Job
 from retuner_training.recipe import Recipe
+from retuner_training.redaction import redact
 from retuner_training.result import RESULT
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from retuner.compute.target import ComputeTarget
 from retuner.errors import RetunerError
-from retuner.logs import redact
 from retuner.search.records import Attempt, TrialRecord, failure_class
 from retuner.search.states import TrialState
+from retuner_training.redaction import redact
 
 LOG_LINES = 20
 """Kept of each job that failed or was lost."""

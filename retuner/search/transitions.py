@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Literal
 
 from retuner.compute.target import JobState, JobStatus
-from retuner.logs import redact
 from retuner.search.records import Attempt, TrialRecord, failure_class, node_seconds, now
 from retuner.search.states import TrialState
+from retuner_training.redaction import redact
 
 StopReason = Literal["pruned", "minutes", "stopped"]
 """Why we ask a job to stop. Written into its attempt before it is asked."""

@@ -9,7 +9,6 @@ from retuner.azure_ml.identity import AzureMlIdentity
 from retuner.compute import open_target
 from retuner.compute.snapshot import Snapshot
 from retuner.errors import UserError
-from retuner.logs import redact
 from retuner.parameters import AzureMlCompute, DaskCompute
 from retuner.search.entries import CLEANED
 from retuner.search.lease import hold_lease, is_held
@@ -19,6 +18,7 @@ from retuner.search.states import StudyState, TrialState
 from retuner.search.transitions import set_aside
 from retuner.settings import Settings
 from retuner.stages.search import GIVEN_BACK, KEPT, compute_of, end_of, note_kept_nodes
+from retuner_training.redaction import redact
 
 _LIVE = (TrialState.ASKED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.LOST)
 _SAME_WRITE = timedelta(seconds=5)

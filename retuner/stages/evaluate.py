@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from retuner.errors import Interrupted, RetryableError, TrialFailed, UnusableVersion
 from retuner.gate import Decision, decide
-from retuner.logs import redact
 from retuner.registry.registry import ModelVersion
 from retuner.registry.version_record import MODEL, SEEN, SIGNATURE, SNAPSHOT
 from retuner.stages.study import Study
 from retuner.storage.names import evaluation_file, job_folder
 from retuner.workbench import Workbench
 from retuner_training.job import Job
+from retuner_training.redaction import redact
 from retuner_training.result import MISTAKES, RESULT, SCORES
 
 STOP_SECONDS = 5.0

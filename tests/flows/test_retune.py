@@ -144,9 +144,11 @@ def test_a_password_in_what_the_training_raises_is_shown_nowhere(retune, api):
     study = retune.status()[0]["study"]
     report = retune.folder / "report.html"
     told = [done.stderr, retune("status", study, "--json").stdout, retune("report", "--output", str(report)).stdout]
-    told += [path.read_text(errors="replace") for path in (report, *retune.home.glob("ledger.sqlite*"))]
+    results = list((retune.home / "store").rglob("result.json"))
+    told += [path.read_text(errors="replace") for path in (report, *results, *retune.home.glob("ledger.sqlite*"))]
     told += [json.dumps(ask_api(api, f"{kind}/filter", {})) for kind in ("flow_runs", "task_runs", "artifacts", "logs")]
     assert [text for text in told if "db.example" in text][1:]
+    assert len(results) == 2
     assert not [text for text in told if "hunter2" in text]
 
 

@@ -10,7 +10,8 @@ import pytest
 from prefect.logging.handlers import PrefectConsoleHandler
 
 from retuner.errors import UserError
-from retuner.logs import HIDDEN, KEPT_DAYS, name_study, prepare_logs, redact
+from retuner.logs import KEPT_DAYS, name_study, prepare_logs
+from retuner_training.redaction import HIDDEN, redact
 
 
 @pytest.mark.parametrize(
