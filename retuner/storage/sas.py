@@ -16,6 +16,7 @@ LONG = timedelta(hours=24)
 SKEW = timedelta(minutes=15)
 """Clocks may differ by so much, as Azure says: a start should be that old."""
 _WORDS = {"r": "read", "w": "write", "c": "create", "l": "list", "d": "delete", "a": "add"}
+_ENOUGH = {"upload": "cw", "read": "r"}
 _HARMLESS = {"upload": "cw", "read": "rl"}
 
 Use = Literal["upload", "read"]
@@ -186,7 +187,7 @@ def _about_permissions(fields: dict[str, str], use: Use, place: Place) -> Iterat
     more = [letter for letter in given if letter not in _HARMLESS[use]]
     if more:
         words = ", ".join(_WORDS.get(letter, letter) for letter in more)
-        yield Finding("warning", f"The {use} SAS grants more than it needs ({words}): sp={_HARMLESS[use]} is enough.")
+        yield Finding("warning", f"The {use} SAS grants more than it needs ({words}): sp={_ENOUGH[use]} is enough.")
 
 
 def _about_network(fields: dict[str, str], use: Use, place: Place) -> Iterator[Finding]:
@@ -204,7 +205,7 @@ def _how_to_make(use: Use, place: Place) -> str:
     account = (urlsplit(place.account_url).hostname or "").partition(".")[0]
     return (
         f"Make one with: az storage container generate-sas --account-name {account} --name {place.container} "
-        f"--permissions {_HARMLESS[use]} --expiry <UTC time within hours> --https-only --auth-mode login --as-user"
+        f"--permissions {_ENOUGH[use]} --expiry <UTC time within hours> --https-only --auth-mode login --as-user"
     )
 
 

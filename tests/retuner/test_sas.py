@@ -134,7 +134,7 @@ def test_all_errors_are_told_and_come_before_the_warnings():
 
 def test_an_error_says_how_to_make_a_better_one():
     assert (
-        "az storage container generate-sas --account-name account --name retunes --permissions rl"
+        "az storage container generate-sas --account-name account --name retunes --permissions r"
         in errors(check(make(sp="w"), "read"))[0]
     )
 
