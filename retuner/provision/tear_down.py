@@ -214,7 +214,8 @@ def _survey_group(site: Site, group: dict[str, Any], delete: list[Doomed], keep:
         keep.append(Kept(title, "it has no mark of retuner's"))
         return
     doomed = {one.id.lower() for one in delete}
-    others = [name_of(one) for one in site.manager.contents(site.name.resource_group) if one.lower() not in doomed]
+    left = [one for one in site.manager.contents(site.name.resource_group) if one.lower() not in doomed]
+    others = ["/".join(one.split("/")[-2:]) for one in left]  # with the kind: we give one name to five of them
     if others:
         keep.append(Kept(title, f"it also holds {', '.join(others)}"))
     else:

@@ -91,7 +91,7 @@ def test_a_given_storage_account_is_used_and_never_deleted(azure):
     make_all(site, RESOURCES.model_copy(update={"storage_account": account}))
     plan = tear_down(site)
     assert list(everything(emulator)) == [account.lower()]
-    assert plan.keep[-1].line == "resource group retuner stays: it also holds ourdata"
+    assert plan.keep[-1].line == "resource group retuner stays: it also holds storageAccounts/ourdata"
 
 
 @pytest.mark.parametrize(
