@@ -119,5 +119,7 @@ def _free_port(wanted: int | None) -> int:
             probe.bind(("127.0.0.1", wanted or 0))
         except OSError as error:
             raise UserError(f"Port {wanted} is taken by another program ({error.strerror}): choose another.") from None
+        except OverflowError:
+            raise UserError(f"There is no port {wanted}: choose one up to 65535, such as 4200.") from None
         port: int = probe.getsockname()[1]
         return port

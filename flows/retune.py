@@ -44,7 +44,7 @@ from retuner.workbench import Workbench, open_workbench
 from tasks.artifacts import write_summary
 from tasks.blocks import load_azure_ml_identity, load_blob_credentials
 from tasks.data import find_unchanged, prepare_dataset, store_dataset
-from tasks.model import evaluate_model, register_winner, retrain_best, write_evaluation
+from tasks.model import check_registry, evaluate_model, register_winner, retrain_best, write_evaluation
 from tasks.notify import tell_of_champion, tell_of_failure
 from tasks.plan import note_plan, plan_retune, settle_costs
 from tasks.report import write_report
@@ -143,6 +143,7 @@ def run_stages(bench: Workbench, resume: str | None) -> Any:
     """All stages of one retune."""
     clock = Stopwatch()
     with clock.measure("plan"):
+        check_registry(bench)
         check_compute(bench)  # before the plan, which may take a probe trial
         plan = plan_retune(bench)
     with clock.measure("prepare"):

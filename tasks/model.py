@@ -10,6 +10,12 @@ from retuner.workbench import Workbench
 from tasks.stage import stage
 
 
+@stage(name="check-registry", task_run_name="check-registry")
+def check_registry(bench: Workbench) -> None:
+    """Find out before the work whether the registry answers: it is needed at the end of it."""
+    evaluate.find_champion(bench)
+
+
 @stage(name="retrain", task_run_name="retrain-trial-{best.number:04d}")
 def retrain_best(bench: Workbench, study: Study, target: ComputeTarget, best: TrialRecord) -> str:
     """Train the best hyperparameters once more, with more trees, on the compute target."""

@@ -249,6 +249,8 @@ def _silence_mlflow() -> None:
     # its errors are raised as well as logged, and the raised one is what people are shown
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+    # its own seven take four minutes for a server that is away, and tasks try again as well
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 
 def _open_database(path: Path) -> None:

@@ -17,6 +17,8 @@ TRANSIENT = {
     "TEMPORARILY_UNAVAILABLE",
 }
 """Names of MLflow's error codes after which the same call may work again."""
+_NO_ANSWER = " failed with exception "
+"""In what MLflow says of a request that was not answered, before all the words of its HTTP library."""
 
 
 @contextmanager
@@ -50,6 +52,8 @@ def _from_library(error: Exception, action: str) -> RetryableError | UserError |
 
     kind: type[RetryableError] | type[UserError]
     if isinstance(error, MlflowException):
+        if _NO_ANSWER in error.message:
+            return RetryableError(f"MLflow gave no answer at {action}: check that it runs, and registry.tracking_uri.")
         kind = RetryableError if error.error_code in TRANSIENT else UserError
         return kind(f"MLflow failed at {action}: {error.error_code}: {error.message}")
     if isinstance(error, DBAPIError):

@@ -123,6 +123,21 @@ def test_a_notification_block_that_is_not_there_is_told_before_the_work(retune):
     assert not list(retune.home.glob("datasets/*"))
 
 
+def test_a_registry_that_does_not_answer_is_told_before_the_work(retune):
+    retune.environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    sentence = refused(retune, *retune.search("--tracking-uri", "http://127.0.0.1:9"))
+    assert sentence.startswith(
+        "retune: MLflow gave no answer at looking for a version of FAQ_ranker in http://127.0.0.1"
+    )
+    assert sentence.endswith(": check that it runs, and registry.tracking_uri (--tracking-uri).")
+    assert retune.trainings() == 0
+    assert not list(retune.home.glob("datasets/*"))
+
+
+def test_a_port_that_cannot_be_is_named(tmp_path):
+    assert "There is no port 99999: choose one up to 65535" in refused(Retune(tmp_path), "ui", "--port", "99999")
+
+
 def test_a_truncated_dataset_and_an_altered_model_are_named(retune):
     search = retune.search(trials=1)
     assert retune(*search).returncode == 0
