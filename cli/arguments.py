@@ -110,7 +110,7 @@ def _add_flag(parser: Any, path: str, info: FieldInfo) -> None:
     parser.add_argument(
         flag_of(path),
         dest=f"parameter:{path}",
-        type=str if _is_text(info.annotation) else _parse,
+        type=str if _is_text(info.annotation) else _parse_list if get_origin(info.annotation) is tuple else _parse,
         metavar=_placeholder(path, info.annotation),
         help=help_text.strip(),
     )
@@ -147,6 +147,11 @@ def _parse(text: str) -> Any:
         if text.lstrip().startswith(("{", "[")):
             raise argparse.ArgumentTypeError(f"{text} is not valid JSON: {error}") from None
         return text
+
+
+def _parse_list(text: str) -> Any:
+    """A JSON array, or what stands between commas."""
+    return _parse(text) if text.lstrip().startswith("[") else [part.strip() for part in text.split(",")]
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
+from cli import prefect_process
 from cli.output import show
 from cli.processes import birth, is_alive
 from cli.station import is_up, marked, read_station
@@ -26,6 +27,8 @@ def execute(options: argparse.Namespace) -> int:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     words = "Stopped: server, worker and flow runs." if was_up else "Nothing is up."
+    if prefect_process.find(settings.prefect_home) is not None:
+        words += " The Prefect server stays: another command uses it, such as retune ui, and ends it."
     show(json.dumps({"stopped": was_up}) if options.json else words)
     return 0
 

@@ -121,7 +121,7 @@ def summarise(
 
 def nothing_changed(dataset: Dataset, study: str) -> Any:
     """The end of a flow run that would only have repeated a study: Completed, and the document says so."""
-    decision = f"Nothing changed since {study}: same data, code and parameters, so no trial was started."
+    decision = f"Nothing changed since {study}: same data, code and search, of as many trials or more, so none began."
     document = Document(dataset=dataset.name, study=study, flow_run=str(flow_run.id), decision=decision)
     return Completed(name="Unchanged", message=decision, data=vars(document))
 

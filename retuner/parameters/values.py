@@ -8,6 +8,8 @@ from retuner.errors import UserError
 from retuner.parameters import TAGS, Group, Parameters
 
 Form = TypeVar("Form", bound=Group)
+_WRITTEN = ("dict_type", "string_pattern_mismatch", "tuple_type")
+"""Faults of how a value is written."""
 
 
 def merge_groups(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
@@ -81,4 +83,8 @@ def _fault(item: Any, values: dict[str, Any], form: type[Group]) -> str:
     if item["type"] == "value_error":  # our own checks; the value may be what must not be shown
         return f"{name}: {item['ctx']['error']}"
     message = item["msg"][0].lower() + item["msg"][1:]
+    names = [part for part in path[1:] if isinstance(part, str)]
+    field = model.model_fields.get(names[0]) if model is not None and names else None
+    if item["type"] in _WRITTEN and field is not None and field.description:  # a pattern says little to people
+        message += f" ({field.description.rstrip('.')})"
     return f"{name} = {item['input']!r}: {message}"

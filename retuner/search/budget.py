@@ -80,7 +80,8 @@ def check_success(study: str, trials: Iterable[TrialRecord], *, budget: SearchBu
     if succeeded and succeeded >= budget.min_success_ratio * ended:
         return
     most, *_ = failure_classes(trial for trial in trials if trial.state is TrialState.FAILED)
-    what = f"The study {study} failed: {failed} of {ended} trials failed, {most.count} with: {most.attempt.reason}."
+    reason = str(most.attempt.reason).rstrip(".")
+    what = f"The study {study} failed: {failed} of {ended} trials failed, {most.count} with: {reason}."
     if not succeeded:
         raise UserError(f"{what} See: retune status {study}")
     raise UserError(

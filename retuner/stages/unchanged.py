@@ -14,6 +14,8 @@ from retuner.workbench import Workbench
 def find_unchanged(bench: Workbench, dataset: Dataset) -> str | None:
     """Name of the last finished study where a new one would repeat it: same data, code, search and budget.
 
+    A smaller search than that has nothing to learn either: the same seed begins with the same trials.
+
     Its model must be the champion, or must have been compared with the champion of now.
     """
     if not bench.parameters.start.skip_if_unchanged:

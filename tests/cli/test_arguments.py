@@ -37,6 +37,13 @@ def test_space_overrides_are_json():
     assert parse_parameters(values).search.space == {"trees": {"low": 5, "high": 9}}
 
 
+@pytest.mark.parametrize(
+    "written", ["slack-webhook/ours,sendgrid-email/ours", '["slack-webhook/ours", "sendgrid-email/ours"]']
+)
+def test_a_list_may_be_written_with_commas(written):
+    assert parse_parameters(parse("--notify", written)).notify.blocks == ("slack-webhook/ours", "sendgrid-email/ours")
+
+
 def test_json_that_is_none_is_refused_as_such(capsys):
     with pytest.raises(SystemExit):
         parse("--space", '{"trees": ')

@@ -121,7 +121,12 @@ def test_down_stops_a_flow_run_and_leaves_no_process_and_its_study_goes_on(stati
     study = station.retune.status()[0]
     assert (study["state"], study["trials"]["running"]) == ("open", 0)
     assert flow_run_state(station.retune.home, run) == "CANCELLED"
-    assert "Nothing is up" in station.retune("down").stdout
+    assert station.retune("down").stdout == "Nothing is up.\n"
+    ui = station.retune.start("ui")
+    assert ui.stdout.readline().startswith("Prefect UI: ")
+    assert station.retune("down").stdout.startswith("Nothing is up. The Prefect server stays: another command uses it")
+    ui.terminate()
+    ui.communicate(timeout=60)
     kept = what_is_kept(station.retune)
     resumed = station.retune("run", "--resume", study["study"])
     assert resumed.returncode == 0, resumed.stderr

@@ -63,6 +63,8 @@ def test_an_override_keeps_what_it_does_not_name():
         ({"storage": 5}, "storage = 5"),
         ({"compute": {"target": "azure_ml", "cluster": "9"}}, "compute.cluster = '9': string should match"),
         ({"registry": {"resource_group": "g", "workspace": ""}}, "registry.workspace = ''"),
+        ({"search": {"space": "nonsense"}}, 'a valid dictionary (Ranges by hyperparameter, such as {"trees": '),
+        ({"notify": {"blocks": ["ours"]}}, "(Prefect blocks as type/name, such as slack-webhook/our-team; empty"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(values, words):
