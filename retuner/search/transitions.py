@@ -79,8 +79,7 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
     if status.state is JobState.COMPLETED and status.result is not None:
         return _completed(trial, status)
     if status.is_timeout():
-        limit = f" after {status.result.seconds:.0f} s" if status.result else ""
-        return _ended(trial, TrialState.FAILED, status, message=f"timeout: stopped{limit}")
+        return _ended(trial, TrialState.FAILED, status, message=_timeout(status))
     if status.state is JobState.FAILED:
         return _ended(trial, TrialState.FAILED, status, message=_words(status) or "unknown: no reason was given")
     if reason in ("pruned", "minutes", "stopped"):
@@ -92,6 +91,14 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
     if times < most:
         return _ended(trial, TrialState.LOST, status, message=message)
     return _ended(trial, TrialState.FAILED, status, message=f"{message} ({times} times)")
+
+
+def _timeout(status: JobStatus) -> str:
+    """After how long it stopped itself, or the diagnosis of the target, which had to stop it."""
+    if status.result is not None:
+        return f"timeout: stopped after {status.result.seconds:.0f} s"
+    told = _words(status)
+    return told if told and told != "timeout" else "timeout: stopped"
 
 
 def set_aside(trial: TrialRecord, message: str) -> TrialRecord:

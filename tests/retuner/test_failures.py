@@ -95,3 +95,12 @@ def test_a_target_that_does_not_answer_costs_the_words_alone():
 def test_each_class_of_ours_has_its_own_advice(status, words):
     [one] = failure_classes([ended(0, status)])
     assert words in one.what_next
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("timeout: it went on after its 5 s", "timeout: it went on after its 5 s"), ("timeout", "timeout: stopped")],
+)
+def test_a_job_that_the_target_had_to_stop_keeps_its_diagnosis(message, told):
+    trial = ended(0, JobStatus(JobState.STOPPED, message=message))
+    assert (trial.state, trial.message) == (TrialState.FAILED, told)
