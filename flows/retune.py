@@ -143,8 +143,8 @@ def run_stages(bench: Workbench, resume: str | None) -> Any:
     """All stages of one retune."""
     clock = Stopwatch()
     with clock.measure("plan"):
-        check_registry(bench)
         check_compute(bench)  # before the plan, which may take a probe trial
+        check_registry(bench)
         plan = plan_retune(bench)
     with clock.measure("prepare"):
         dataset = prepare_dataset(bench)
