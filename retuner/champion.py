@@ -32,7 +32,7 @@ def load_champion(
 
     `sign_in` is for a registry on Azure ML, as `open_registry` takes it.
 
-    The version's snapshot goes first on the path, so this must come before retuner_training is imported.
+    The version's snapshot goes first on the path, and takes the place of what is loaded of our own retuner_training.
     """
     opened = open_registry(registry, settings, sign_in=sign_in)
     version = opened.champion(name)
@@ -42,6 +42,8 @@ def load_champion(
             "--parameters."
         )
     folder = fetch_champion(opened, version, settings.home / "champions" / name)
+    for module in [module for module in sys.modules if module.partition(".")[0] == "retuner_training"]:
+        del sys.modules[module]
     sys.path.insert(0, str(folder / CODE))
     training = import_module("retuner_training.model")
     try:
