@@ -3,7 +3,7 @@
 import argparse
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, UnionType
@@ -110,7 +110,7 @@ def _add_flag(parser: Any, path: str, info: FieldInfo) -> None:
     parser.add_argument(
         flag_of(path),
         dest=f"parameter:{path}",
-        type=str if _is_text(info.annotation) else _parse_list if get_origin(info.annotation) is tuple else _parse,
+        type=_reader(info.annotation),
         metavar=_placeholder(path, info.annotation),
         help=help_text.strip(),
     )
@@ -137,6 +137,13 @@ def _is_text(annotation: Any) -> bool:
     if get_origin(annotation) is Annotated:
         return _is_text(get_args(annotation)[0])
     return annotation is str
+
+
+def _reader(annotation: Any) -> Callable[[str], Any]:
+    """What makes a value of the text that is given for a field."""
+    if _is_text(annotation):
+        return str
+    return _parse_list if get_origin(annotation) is tuple else _parse
 
 
 def _parse(text: str) -> Any:

@@ -26,11 +26,16 @@ def execute(options: argparse.Namespace) -> int:
     for pid in marked(settings):  # of a station that was killed
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    words = "Stopped: server, worker and flow runs." if was_up else "Nothing is up."
-    if prefect_process.find(settings.prefect_home) is not None:
-        words += " The Prefect server stays: another command uses it, such as retune ui, and ends it."
-    show(json.dumps({"stopped": was_up}) if options.json else words)
+    show(json.dumps({"stopped": was_up}) if options.json else _words(settings, was_up=was_up))
     return 0
+
+
+def _words(settings: Settings, *, was_up: bool) -> str:
+    """What has ended, and that the server has not where others use it."""
+    if prefect_process.find(settings.prefect_home) is None:
+        return "Stopped: server, worker and flow runs." if was_up else "Nothing is up."
+    ended = "Stopped: worker and flow runs." if was_up else "Nothing is up."
+    return f"{ended} The Prefect server stays: another command uses it, such as retune ui, and ends it."
 
 
 def _end(settings: Settings) -> None:

@@ -80,7 +80,7 @@ def probe_trial(
         return Estimate(result["seconds"], "one probe trial on this machine")
     if (result["reason"] or "").startswith("timeout"):
         return Estimate(result["seconds"], f"at least: one probe trial on this machine, stopped after {seconds:.0f} s")
-    raise UserError(f"The probe trial failed ({redact(str(result['reason']))}).")
+    raise UserError(f"The probe trial failed ({result['reason']}).")
 
 
 def _whole_seconds(budget: Budget) -> float:
