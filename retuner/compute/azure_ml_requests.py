@@ -209,4 +209,4 @@ def diagnosis(report: RunReport, minutes: float, cluster: str, cluster_errors: s
         "Running": "it should have ended by itself before: look at its log",
         "Preparing": "check the build of the environment's image",
     }.get(report.status, "check the workspace in the portal")
-    return f"it was {report.status} for {minutes:.0f} minutes; {seen}; {hint}"
+    return f"it was {report.status} for {minutes:.1f} minutes; {seen}; {hint}"

@@ -151,7 +151,7 @@ class AzureMlService:
         """Make the study's parent run."""
 
         def make() -> None:
-            self._experiment(study).start_logging(run_id=study, snapshot_directory=None, outputs=None)
+            self._experiment(study).start_logging(run_id=study, snapshot_directory=None, outputs=False)
 
         self._ask(f"The parent run of {study} cannot be made", make)
 

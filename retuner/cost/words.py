@@ -26,7 +26,8 @@ def plan_lines(plan: Plan) -> list[str]:
     minutes = _short(plan.minutes)
     lines = [
         f"{trials} on {nodes}: "
-        + (f"at most {minutes} minutes." if plan.is_bound else f"about {minutes} minutes, an estimate.")
+        + (f"at most {minutes} minutes." if plan.is_bound else f"about {minutes} minutes, an estimate."),
+        *_ends_earlier(plan),
     ]
     for what, estimate in (("A trial", plan.durations.trial), ("The final training", plan.durations.retrain)):
         lines.append(f"{what} takes {_short(estimate.seconds)} s ({estimate.basis}).")
@@ -82,8 +83,19 @@ def precise(figure: float | None) -> str:
     return "< 0.0001" if 0 < figure < 0.0001 else f"{rounded(figure):g}"
 
 
+def _ends_earlier(plan: Plan) -> list[str]:
+    """How many trials the budget bears, where the table's figures are those of more."""
+    if plan.fits.trials >= plan.trials:
+        return []
+    return [
+        f"The budget ends the search after {'at least' if plan.is_bound else 'about'} {plan.fits.trials} of the "
+        f"{_count(plan.trials, 'trial')}, and the table is that of them all: one is started only where it and the "
+        f"final training may take their longest."
+    ]
+
+
 def _budget(plan: Plan) -> list[str]:
-    """Whether what is expected stays within the limits, and how many trials do."""
+    """Whether what is expected stays within the limits, and whether all trials do."""
     fits, lines = plan.fits, []
     expected = "at most" if plan.is_bound else "expected"
     if fits.cost is not None:
@@ -98,13 +110,7 @@ def _budget(plan: Plan) -> list[str]:
         left = _short(plan.limits.final)
         name = "max_minutes leaves" if plan.limits.is_final_halved else "seconds_final allows"
         lines.append(f"The final training would be cut off: budget.{name} {left} s to it. Raise it.")
-    if fits.trials < plan.trials:
-        lines.append(
-            f"The search ends after {'at least' if plan.is_bound else 'about'} {fits.trials} of the "
-            f"{_count(plan.trials, 'trial')}: one is started only where it and the final training may take their "
-            f"longest."
-        )
-    elif plan.max_cost is not None or plan.max_minutes is not None:
+    if fits.trials == plan.trials and (plan.max_cost is not None or plan.max_minutes is not None):
         lines.append(f"The budget lets {'the trial' if plan.trials == 1 else f'all {plan.trials} trials'} be tried.")
     if plan.trials_at_once < plan.nodes:
         lines.append(f"max_cost = {plan.max_cost:g} USD lets {_count(plan.trials_at_once, 'trial')} run at once.")

@@ -103,7 +103,7 @@ def test_a_run_is_not_found_in_another_experiment(experiment, workspace):
     from azureml._restclient.exceptions import ServiceException
     from azureml.core import Experiment, Run
 
-    experiment.start_logging(run_id="elsewhere", snapshot_directory=None, outputs=None)
+    experiment.start_logging(run_id="elsewhere", snapshot_directory=None, outputs=False)
     with pytest.raises(ServiceException, match="elsewhere was not found in the experiment other"):
         Run(Experiment(workspace, "other"), "elsewhere")
 
@@ -115,7 +115,7 @@ def test_the_maximum_duration_ends_a_run(submit):
 
 
 def test_children_are_found_by_their_parent_tag_and_filter(submit, experiment):
-    parent = experiment.start_logging(run_id="parent", snapshot_directory=None, outputs=None)
+    parent = experiment.start_logging(run_id="parent", snapshot_directory=None, outputs=False)
     child = submit(FAIL, "child", parent=parent)
     child.tag("study", "s-1")
     assert [run.id for run in parent.get_children()] == ["child"]
@@ -144,7 +144,7 @@ def test_states_and_metrics_of_many_runs_are_read_at_once(submit, experiment, em
 
 def test_pages_are_followed_to_the_end(experiment, emulator):
     for number in range(5):
-        experiment.start_logging(run_id=f"page-{number}", snapshot_directory=None, outputs=None).complete()
+        experiment.start_logging(run_id=f"page-{number}", snapshot_directory=None, outputs=False).complete()
     from azureml._restclient.experiment_client import ExperimentClient
 
     client = ExperimentClient(experiment.workspace.service_context, experiment.name)

@@ -146,8 +146,8 @@ def test_a_fault_for_ever_ends_the_study_and_clean_up_does_the_rest(study, emula
     ("kind", "reason"),
     [
         (FaultKind.LOST_RUN, "lost: Azure ML does not know its run any more"),
-        (FaultKind.STUCK, "lost: it was Queued for 0 minutes"),
-        (FaultKind.UNREADY, "lost: it was Preparing for 0 minutes"),
+        (FaultKind.STUCK, "lost: it was Queued for 0.0 minutes"),
+        (FaultKind.UNREADY, "lost: it was Preparing for 0.0 minutes"),
         (FaultKind.PREEMPTED, "preempted: its node was preempted"),
     ],
     ids=lambda value: getattr(value, "value", ""),

@@ -118,7 +118,7 @@ def test_who_ended_a_run_is_told_apart():
 
 def test_a_long_wait_is_explained():
     words = diagnosis(RunReport("n", "Queued"), 61.2, "cpu", "ClusterMinNodesExceedCoreQuota")
-    assert "Queued for 61 minutes" in words
+    assert "Queued for 61.2 minutes" in words
     assert "ClusterMinNodesExceedCoreQuota" in words
     assert "quota" in words
 

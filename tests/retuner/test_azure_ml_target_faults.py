@@ -85,7 +85,7 @@ def test_a_run_that_is_forgotten_at_once_is_submitted_again(target, emulator, ne
     ("fault", "state", "advice"),
     [
         (FaultKind.STUCK, "Queued", "quota"),
-        (FaultKind.UNREADY, "it was Preparing for 0 minutes", "check the build of the environment's image"),
+        (FaultKind.UNREADY, "it was Preparing for 0.0 minutes", "check the build of the environment's image"),
     ],
 )
 def test_a_run_that_never_begins_is_given_up_with_a_diagnosis(open_target, emulator, new_job, fault, state, advice):
@@ -162,7 +162,7 @@ def test_a_run_that_outlasts_its_maximum_duration_is_ended_with_a_diagnosis(targ
     status = wait(target, job)
     assert status.state is JobState.STOPPED
     assert status.is_timeout()
-    assert "it was Running for 0 minutes" in status.message
+    assert "it was Running for 0.0 minutes" in status.message
     assert "it should have ended by itself before: look at its log" in status.message
     until(lambda: emulator.run(job.name).status == "Canceled")
 

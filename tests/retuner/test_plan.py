@@ -194,7 +194,7 @@ BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
             {"cost": False, "minutes": None, "trials": 24},
             [
                 "USD that are expected are more than max_cost = 2 USD.",
-                "The search ends after about 24 of the 96 trials:",
+                "The budget ends the search after about 24 of the 96 trials, and the table is that of them all:",
             ],
         ),
         (
@@ -214,7 +214,7 @@ BUDGET = {"seconds_per_trial": 200, "seconds_final": 1500}
             [
                 "46 minutes that are expected are more than max_minutes = 42.",
                 "budget.max_minutes leaves 1260 s",
-                "The search ends after about 80 of the 96 trials:",
+                "The budget ends the search after about 80 of the 96 trials, and the table is that of them all:",
             ],
         ),
         (
@@ -231,7 +231,8 @@ def test_the_plan_says_whether_it_stays_within_the_budget_and_how_many_trials_do
     for word in words:
         assert any(word in line for line in lines), lines
     assert any("that are expected are" in line for line in lines) == bool(limit)
-    assert sum("The search ends after" in line or line == LETS_ALL for line in lines) == bool(limit)
+    assert sum("The budget ends the search" in line or line == LETS_ALL for line in lines) == bool(limit)
+    assert ("The budget ends the search" in lines[1]) == (fits["trials"] < 96)
 
 
 def test_as_many_trials_as_the_plan_says_can_be_paid_for(planner):
