@@ -11,6 +11,7 @@ from retuner.errors import Interrupted
 def configure_prefect(*, debug: bool) -> None:
     """Prefect reads these when it is imported: our own lines go to the terminal, everything to the API."""
     os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = "retuner"
+    os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"  # lines after a flow run are the terminal's alone
     if not debug:
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     logging.getLogger("retuner").setLevel(logging.INFO)
