@@ -58,7 +58,7 @@ def measure(names: Sequence[str], options: argparse.Namespace) -> Outcomes:
 def _measure_row(name: str, bench: Bench) -> Result | str:
     try:
         return ROWS[name](bench)
-    except Failure as failure:
+    except (Failure, OSError) as failure:  # of one row: the others are worth their minutes
         return str(failure)
 
 

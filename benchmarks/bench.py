@@ -77,7 +77,6 @@ class Measured:
     """One call in a process of its own."""
 
     value: Any
-    seconds: float
     cpu: float
     memory: float
     """Peak of the resident memory of the process, in MB."""
@@ -110,21 +109,11 @@ class Bench:
 
     def raw(self) -> Path:
         """The folder of raw files."""
-        if self.source != "sample":
-            return Path(self.source)
-        folder = self.folder / "sample"
-        if not folder.exists():
-            tiny = {"questions": 20, "duplicates": 320} if self.scale.trees < 100 else {}
-            write_sample(folder, **tiny)
-        return folder
+        return self.once(_sample) if self.source == "sample" else Path(self.source)
 
     def part(self) -> Path:
         """A folder of raw files with the first questions alone."""
-        folder = self.folder / "part"
-        if not folder.exists():
-            folder.mkdir()
-            _write_part(self.raw(), folder, questions=self.scale.part)
-        return folder
+        return self.once(_part)
 
     def new_folder(self, name: str) -> Path:
         """A folder that nothing else uses."""
@@ -183,6 +172,18 @@ class Bench:
         with ThreadPoolExecutor(self.cores) as pool:
             for make in needs:
                 pool.submit(self.once, make)
+
+
+def _sample(bench: Bench) -> Path:
+    folder = bench.new_folder("sample")
+    write_sample(folder, **({"questions": 20, "duplicates": 320} if bench.scale.trees < 100 else {}))
+    return folder
+
+
+def _part(bench: Bench) -> Path:
+    folder = bench.new_folder("part")
+    _write_part(bench.raw(), folder, questions=bench.scale.part)
+    return folder
 
 
 def _write_part(raw: Path, folder: Path, *, questions: int) -> None:

@@ -1,13 +1,12 @@
 """One measured function in a process of its own: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
 
-The module is imported before the clocks start. RESULT is a JSON file: what the function returned, wall and CPU seconds
-of the call (CPU with that of its ended child processes) and the peak of resident memory in MB.
+The module is imported before the clock starts. RESULT is a JSON file: what the function returned, CPU seconds of the
+call (with those of its ended child processes) and the peak of resident memory in MB.
 """
 
 import json
 import resource
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 
@@ -22,11 +21,10 @@ def main(address: str, arguments: str, result: str) -> None:
     """Call the function with the keyword arguments in the JSON object `arguments`."""
     module, _, function = address.partition(":")
     call = getattr(import_module(module), function)
-    wall, cpu = time.monotonic(), cpu_seconds()
+    cpu = cpu_seconds()
     value = call(**json.loads(arguments))
     measured = {
         "value": value,
-        "seconds": time.monotonic() - wall,
         "cpu": cpu_seconds() - cpu,
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -22,11 +22,13 @@ _OWN = {
 }
 _OWN |= {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
 """Variables of the benchmark, which a person's shell does not have."""
+_KEPT = {"RETUNER_CACHE"}
+"""Of the settings of retuner. The rest might name a ledger and a registry that are really used."""
 
 
 def run_command(*, command: list[str], folder: str, environment: dict[str, str]) -> dict[str, Any]:
     """Run the command in `folder`; memory in MB is the sum over its process tree, shared pages counted every time."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _OWN}
+    inherited = {name: value for name, value in os.environ.items() if _is_inherited(name)}
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
@@ -43,10 +45,14 @@ def run_command(*, command: list[str], folder: str, environment: dict[str, str])
 
 
 def retune(*, options: list[str], folder: str, home: str) -> dict[str, Any]:
-    """`retune run --json` with these options: its document, wall seconds and peak memory."""
+    """`retune run --json` with these options: its document and wall seconds."""
     command = [sys.executable, "-m", "cli.main", "run", "--json", *options]
     found = run_command(command=command, folder=folder, environment={"RETUNER_HOME": home})
-    return {"seconds": found["seconds"], "memory": found["memory"], "document": json.loads(found["out"])}
+    return {"seconds": found["seconds"], "document": json.loads(found["out"])}
+
+
+def _is_inherited(name: str) -> bool:
+    return name in _KEPT or not (name in _OWN or name.startswith("RETUNER_"))
 
 
 class _Memory(threading.Thread):

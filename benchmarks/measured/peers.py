@@ -96,6 +96,7 @@ def run_sklearn(*, trials: int, processes: int, folder: str, **job: Any) -> dict
         n_iter=trials,
         cv=[([0], [0])],  # the training function has its own tune part
         n_jobs=processes,
+        error_score="raise",
         refit=False,
         random_state=0,
     )

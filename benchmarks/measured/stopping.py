@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.measured.training import numbered_job
 from retuner.search.space import validate_space
@@ -68,6 +68,13 @@ def replay(*, file: str, recipe: str, rule: str, trials: int, seeds: int, nodes:
     return {name: [outcome[name] for outcome in outcomes] for name in outcomes[0]}
 
 
+class _End(NamedTuple):
+    """How a trial ended: a stop may still come with the last of its reports."""
+
+    reports: int
+    is_completed: bool
+
+
 class _Replay:
     """The events of a search on a clock of CPU seconds: a node takes the next trial when its last has ended."""
 
@@ -78,16 +85,17 @@ class _Replay:
         self._began: dict[int, float] = {}
         self._stops: dict[int, float] = {}
         self._reached: dict[int, int] = {}
+        self._completed: set[int] = set()
 
-    def run(self, nodes: int) -> list[int]:
-        """Reports that each trial made; all of them where it was not stopped."""
+    def run(self, nodes: int) -> list[_End]:
+        """How each trial ended."""
         for _ in range(min(nodes, len(self._curves))):
             self._start(0.0)
         while self._events:
             when, number, index = heapq.heappop(self._events)
             if not self._advance(when, number, index) and len(self._began) < len(self._curves):
                 self._start(when)
-        return [self._reached[number] for number in range(len(self._curves))]
+        return [_End(self._reached[number], number in self._completed) for number in range(len(self._curves))]
 
     def _start(self, when: float) -> None:
         number, _ = self._live.ask(self._curves[len(self._began)].parameters)
@@ -105,6 +113,7 @@ class _Replay:
         self._reached[number] = min(index + 1, len(curve.reports))
         if index == len(curve.reports):
             self._live.tell(number, TrialState.COMPLETED, curve.value)
+            self._completed.add(number)
             return False
         if self._live.report(number, index + 1, curve.reports[index][1]):
             self._stops.setdefault(number, when + STOP_SECONDS)
@@ -115,14 +124,14 @@ class _Replay:
         return True
 
 
-def _outcome(curves: list[Curve], reached: list[int]) -> dict[str, float]:
-    whole = [count == len(curve.reports) for curve, count in zip(curves, reached, strict=True)]
-    spent = [curve.reports[count - 1] for curve, count in zip(curves, reached, strict=True)]
-    cpu = sum(curve.cpu if full else end[2] for curve, end, full in zip(curves, spent, whole, strict=True))
+def _outcome(curves: list[Curve], ends: list[_End]) -> dict[str, float]:
+    ended = list(zip(curves, ends, strict=True))
+    trees = sum(curve.reports[end.reports - 1][0] for curve, end in ended)
+    cpu = sum(curve.cpu if end.is_completed else curve.reports[end.reports - 1][2] for curve, end in ended)
     best = max(curves, key=lambda curve: curve.value)
-    kept = max((c for c, full in zip(curves, whole, strict=True) if full), key=lambda c: c.value)
+    kept = max((curve for curve, end in ended if end.is_completed), key=lambda curve: curve.value)
     return {
-        "trees": 1 - sum(end[0] for end in spent) / sum(curve.reports[-1][0] for curve in curves),
+        "trees": 1 - trees / sum(curve.reports[-1][0] for curve in curves),
         "cpu": 1 - cpu / sum(curve.cpu for curve in curves),
         "within_reach": 1 - sum(curve.reports[0][2] for curve in curves) / sum(curve.cpu for curve in curves),
         "lost": 100 * (best.metrics["gain@3"] - kept.metrics["gain@3"]),

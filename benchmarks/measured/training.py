@@ -41,7 +41,7 @@ def prepare(*, raw: str, home: str, options: dict[str, Any]) -> dict[str, Any]:
     wall, cpu = time.monotonic(), time.process_time()
     dataset = build_dataset(fetch(raw, recipe, Path(home) / "raw"), recipe, options, Path(home))
     seconds, cpu = time.monotonic() - wall, time.process_time() - cpu
-    return {"folder": str(dataset.folder), "seconds": seconds, "cpu": cpu, "statistics": dict(dataset.statistics)}
+    return {"folder": str(dataset.folder), "seconds": seconds, "cpu": cpu}
 
 
 def train(
@@ -61,7 +61,7 @@ def train(
         seconds = dict(phases.seconds)
         seconds["the rest"] = result.cpu_seconds - sum(seconds.values())
         test = _gains_on_test(recipe, Path(output) / MODEL, dataset) if tested else None
-        found.append({"cpu": result.cpu_seconds, "seconds": result.seconds, "phases": seconds, "test": test})
+        found.append({"cpu": result.cpu_seconds, "phases": seconds, "test": test})
     return found
 
 

@@ -23,7 +23,7 @@ from retuner_training.split import split_parts
 Floats = npt.NDArray[np.float64]
 
 
-def pair_row_by_row(*, raw: str, folder: str, match: int = 40) -> dict[str, Any]:
+def pair_row_by_row(*, raw: str, folder: str, match: int) -> dict[str, Any]:
     """Prepare the data with one selection, one sample and one join of data frames per text; returns row counts.
 
     Training texts are paired with their question and `match - 1` random others, tune and test texts with all; the

@@ -8,8 +8,6 @@ from benchmarks.result import Goal, Result, middle
 
 REFERENCE = {"ngrams": 2, "match": 20, "min_child_samples": 15, "weighted": True}
 """The hyperparameters of both sides: the middle of the reference's search space. The yardstick always weighs."""
-PAIRED = 40
-"""Questions that the reference pairs a training text with."""
 
 
 def dataset(bench: Bench) -> str:
@@ -34,7 +32,8 @@ def yardstick_training(bench: Bench) -> dict[str, Any]:
 def yardstick_pairing(bench: Bench) -> Measured:
     """The reference's preparation of the data, once."""
     folder = bench.new_folder("pairs")
-    return bench.child("yardstick:pair_row_by_row", raw=str(bench.raw()), folder=str(folder), match=PAIRED)
+    match = bench.options["match"]
+    return bench.child("yardstick:pair_row_by_row", raw=str(bench.raw()), folder=str(folder), match=match)
 
 
 def reference_trials(bench: Bench) -> list[dict[str, Any]]:
@@ -95,7 +94,7 @@ def prepare_cpu(bench: Bench) -> Result:
     """CPU of preparing the data against pairing row by row."""
     theirs, ours = bench.once(yardstick_pairing), preparations(bench)
     return Result(
-        "CPU of data preparation against row-by-row pairing",
+        f"CPU of data preparation against row-by-row pairing, {bench.options['match']} questions a training text",
         [theirs.cpu / one["cpu"] for one in ours],
         unit="times less",
         goal=Goal(">=", 50),

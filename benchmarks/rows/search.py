@@ -23,7 +23,7 @@ def our_search(bench: Bench, *, trials: int, **parameters: Any) -> Measured:
         api=bench.api(),
     )
     if measured.value["states"] != ["completed"]:
-        raise RuntimeError(f"The trials ended as {measured.value['states']}, not all of them completed.")
+        raise Failure(f"The trials ended as {measured.value['states']}, not all of them completed.")
     return measured
 
 
@@ -82,7 +82,8 @@ def _against(bench: Bench, peer: str, words: str, goal: Goal | None) -> Result:
     ours, theirs = [one["ours"] for one in found], [one[peer] for one in found]
     trials = bench.scale.search_trials
     walls = [one["seconds"]["search"] for one in ours]
-    differs = max(abs(a - b) for a, b in zip(ours[0]["values"], theirs[0]["values"], strict=True))
+    rounds_of_both = zip(ours, theirs, strict=True)
+    differs = max(abs(a - b) for one, two in rounds_of_both for a, b in zip(one["values"], two["values"], strict=True))
     same = "all values equal" if differs <= SAME else f"values differ by up to {differs:.4f}"
     return Result(
         f"search wall of {trials} faq_ranker trials against {words}",

@@ -58,7 +58,7 @@ def _saved(bench: Bench, recipe: str, rule: str, goal: Goal | None) -> Result:
         goal=goal,
         beside=f"trees saved {trees} %; lost {losses} points of gain@3, {lost:.2f} on average, "
         f"and {tuned:.2f} of the tuned gain@1; "
-        f"{100 * found['within_reach'][0]:.0f} % of the CPU comes after the first report, and no stop can save more",
+        f"{100 * max(found['within_reach']):.0f} % of the CPU comes after the first report, and no stop can save more",
         holds=lost <= LOSS,
     )
 

@@ -1,7 +1,7 @@
 """The benchmark itself, at a size at which its figures mean nothing."""
 
 import json
-import time
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.__main__ import PAGE, main
 from benchmarks.bench import TINY, Bench, Failure, Measured
+from benchmarks.measured.commands import run_command
 from benchmarks.measured.stopping import replay
 from benchmarks.report import has_block, table_block, write_block
 from benchmarks.result import Goal, Result
@@ -45,9 +46,8 @@ class InThisProcess(Bench):
 
     def child(self, function: str, *, threads: int = 1, **arguments) -> Measured:
         module, _, name = function.partition(":")
-        started = time.monotonic()
         value = getattr(import_module(f"benchmarks.measured.{module}"), name)(**arguments)
-        return Measured(json.loads(json.dumps(value)), time.monotonic() - started, cpu=1.0, memory=1.0)
+        return Measured(json.loads(json.dumps(value)), cpu=1.0, memory=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,25 @@ def test_what_goes_wrong_in_a_process_is_told_in_one_sentence(apart):
         apart.child("training:prepare", raw="nowhere", home=str(apart.new_folder("home")), options={})
 
 
+def test_a_whole_command_leaves_the_registry_and_the_ledger_of_the_shell_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("RETUNER_LEDGER_URL", "postgresql://the-real-one")
+    monkeypatch.setenv("RETUNER_MLFLOW_URI", "https://the-real-one")
+    monkeypatch.setenv("RETUNER_CACHE", "shared by one call")
+    show = "import os; print(*sorted(name for name in os.environ if name.startswith('RETUNER_')))"
+    own = {"RETUNER_HOME": str(tmp_path)}
+    found = run_command(command=[sys.executable, "-c", show], folder=str(tmp_path), environment=own)
+    assert found["out"].split() == ["RETUNER_CACHE", "RETUNER_HOME"]
+
+
+def test_a_row_that_cannot_write_leaves_the_others_their_table(monkeypatch, tmp_path, capsys):
+    def full(bench):
+        raise OSError("No space left on device")
+
+    monkeypatch.setitem(ROWS, "answer", full)
+    assert main(["answer", "--data", "sample", "--scale", "tiny"]) == 1
+    assert "No space left on device" in capsys.readouterr().out
+
+
 def curve(value: float, trees: int = 900) -> dict:
     steps = range(100, trees + 1, 100)
     reports = [(step, value * step / trees, step / 10) for step in steps]
@@ -116,6 +135,20 @@ def test_a_replay_stops_the_weak_trials_and_keeps_the_best(tmp_path, rule):
         assert all(0.1 < share < 0.9 for share in found["trees"])
         assert all(0 < cpu < 0.9 for cpu in found["cpu"])
     assert found["lost"] == found["lost_of_tuned"] == [0, 0]
+
+
+def test_a_trial_that_is_stopped_with_its_last_report_is_not_kept(tmp_path):
+    """The stop of a late bloomer is known 0.25 s after its first report, and its second, the last, comes in 0.3 s."""
+    curves = [
+        {"parameters": values(number), "reports": [(1, 0.5, 1.0), (2, end, 1.3)], "cpu": 2.0, "value": end}
+        for number, end in enumerate([0.6] * 8)
+    ]
+    curves.append({**curves[0], "parameters": values(8), "reports": [(1, 0.1, 1.0), (2, 0.9, 1.3)], "value": 0.9})
+    file = tmp_path / "curves.json"
+    file.write_text(json.dumps([{**one, "metrics": {"gain@3": one["value"]}} for one in curves]))
+    found = replay(file=str(file), recipe="faq_reference", rule="asha", trials=9, seeds=5, nodes=1)
+    assert max(found["lost"]) == pytest.approx(30)
+    assert max(found["trees"]) == 0  # all made their two reports
 
 
 def values(number: int) -> dict:
