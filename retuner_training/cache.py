@@ -28,7 +28,7 @@ VARIABLE = "RETUNER_CACHE"
 """Names the folder, one on the machine itself; `off` for none. Default: a folder of the user's in the temporary one."""
 MOST_BYTES = 2 * 1024**3
 """Beyond it the entries that were not used for longest are removed."""
-_SUFFIX = ".entry"
+_SUFFIX, _UNFINISHED = ".entry", ".part"
 _HEAD = struct.Struct("<32sQ")
 """SHA-256 of all that follows, and the number of parts: the pickle and its arrays; their sizes come next."""
 _ALIGNED = 64
@@ -120,7 +120,7 @@ def _write(file: Path, result: Any) -> None:
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
-    temporary = file.with_name(f".{uuid4().hex}.part")
+    temporary = file.with_name(f".{uuid4().hex}{_UNFINISHED}")
     try:
         with temporary.open("wb") as output:
             output.write(_HEAD.pack(digest.digest(), len(parts)))
@@ -156,6 +156,8 @@ def _make_room(folder: Path) -> None:
     """Remove the entries that were used least recently; who has one open keeps it."""
     entries = []
     for file in folder.iterdir():
+        if not _is_ours(file.name):
+            continue
         with suppress(FileNotFoundError):  # another process makes room as well
             entries.append((file.stat().st_mtime, file.stat().st_size, file))
     kept = 0
@@ -163,3 +165,8 @@ def _make_room(folder: Path) -> None:
         kept += size
         if kept > MOST_BYTES:
             file.unlink(missing_ok=True)
+
+
+def _is_ours(name: str) -> bool:
+    """An entry, or what a killed process began to write; the folder may have others' files as well."""
+    return name.endswith(_SUFFIX) or (name.startswith(".") and name.endswith(_UNFINISHED))

@@ -151,11 +151,14 @@ def _write_mistakes(recipe: ShowsMistakes, model: Any, tables: Tables, scores: p
 
 
 def means_and_errors(scores: pd.DataFrame, metrics: tuple[str, ...]) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean of each metric over the rows, and its standard error: the deviation over the root of the row count."""
+    """Mean of each metric over the rows, and its standard error: the deviation over the root of the row count.
+
+    A row without a number makes the mean none: leaving it out would reward who fails on it.
+    """
     if scores.empty:
         raise InvalidInput("There is no row to score: the dataset's part is empty.")
-    means = {name: float(scores[name].mean()) for name in metrics}
-    deviations = {name: float(scores[name].std(ddof=min(1, len(scores) - 1))) for name in metrics}
+    means = {name: float(scores[name].mean(skipna=False)) for name in metrics}
+    deviations = {name: float(scores[name].std(ddof=min(1, len(scores) - 1), skipna=False)) for name in metrics}
     return means, {name: deviation / len(scores) ** 0.5 for name, deviation in deviations.items()}
 
 

@@ -237,6 +237,18 @@ def test_what_a_killed_process_left_behind_is_removed_in_time(folder, monkeypatc
     assert [file.suffix for file in folder.iterdir()] == [".entry"]
 
 
+def test_files_of_others_stay_where_they_are(folder, monkeypatch):
+    folder.mkdir()
+    (folder / "data.parquet").write_bytes(bytes(9_000))
+    os.utime(folder / "data.parquet", (0, 0))
+    monkeypatch.setattr(cache, "MOST_BYTES", 8_000)
+    with shared_work(threads=1):
+        for name in "ab":
+            once(lambda: np.zeros(6_000, dtype=np.uint8), name)
+    assert len(entries(folder)) == 1
+    assert (folder / "data.parquet").exists()
+
+
 def test_an_entry_in_use_may_be_removed(folder):
     with shared_work(threads=1):
         once(lambda: np.arange(100_000), "a")

@@ -1,6 +1,7 @@
 """One job without any compute target: what it leaves in its output folder, however it ends."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from retuner_training.job import Job
 from retuner_training.model import load_model
 from retuner_training.recipe import wrong_rows
 from retuner_training.result import MISTAKES, MODEL, RESULT, SCORES, SEEN, read_result, sha256_of, write_whole
-from retuner_training.run import MOST_MISTAKES, run_job
+from retuner_training.run import MOST_MISTAKES, means_and_errors, run_job
 
 TESTS = Path(__file__).parents[1]
 
@@ -118,6 +119,13 @@ def test_a_value_that_is_no_number_is_a_failure(job):
     result = run_job(with_parameters(job, quality=float("nan")))
     assert result.outcome == "failed"
     assert "hit is nan" in result.reason
+
+
+def test_a_row_without_a_number_is_not_left_out_of_the_mean():
+    means, errors = means_and_errors(pd.DataFrame({"hit": [1.0, math.nan], "miss": [0.0, 1.0]}), ("hit", "miss"))
+    assert math.isnan(means["hit"])
+    assert math.isnan(errors["hit"])
+    assert (means["miss"], errors["miss"]) == (0.5, 0.5)
 
 
 def test_a_missing_dataset_is_a_failure_with_one_sentence(job):
