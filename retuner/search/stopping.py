@@ -35,7 +35,8 @@ class MedianRule:
         self._sums[trial] = self._sums.get(trial, 0.0) + value
         self._best[trial] = max(self._best.get(trial, value), value)
         self._reserve(count, column + 1)
-        self._averages[count - 1 :, column] = self._sums[trial] / count
+        # rounding may lift the average of equal values above them, and a trial would be worse than itself
+        self._averages[count - 1 :, column] = min(self._sums[trial] / count, self._best[trial])
         if count < self._delay or count % self._interval:
             return False
         if self._best[trial] == -math.inf:

@@ -103,7 +103,7 @@ class LiveStudy:
         if index <= self._reported.get(number, 0):
             return False
         self._reported[number] = index
-        trial = self._open[number]
+        trial, value = self._open[number], value if math.isfinite(value) else math.nan  # which is all a ledger keeps
         trial.report(value, index)
         if self._rule is not None:
             return self._rule.report(number, value)
@@ -195,8 +195,11 @@ def optuna_state(state: TrialState) -> Any:
 
 
 def _rungs(reports: list[float], delay: int) -> dict[str, float]:
-    """The values with which a trial passed ASHA's rungs; Optuna's rule compares later trials with them."""
+    """The values with which a trial passed ASHA's rungs; Optuna's rule compares later trials with them.
+
+    A report that is no number stops a trial, and passes none.
+    """
     rungs: dict[str, float] = {}
-    while (at := delay * REDUCTION_FACTOR ** len(rungs)) <= len(reports):
+    while (at := delay * REDUCTION_FACTOR ** len(rungs)) <= len(reports) and math.isfinite(reports[at - 1]):
         rungs[f"completed_rung_{len(rungs)}"] = reports[at - 1]
     return rungs

@@ -33,6 +33,12 @@ def test_a_trial_stops_in_the_first_wave_when_its_best_is_below_the_median_of_av
     assert feed(MedianRule("maximize", delay=2, interval=1), TABLE) == ["c@3"]
 
 
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_trials_that_stay_at_one_value_are_not_worse_than_their_own_rounding(direction):
+    rule = MedianRule(direction, delay=1, interval=1)
+    assert feed(rule, [dict.fromkeys("abc", 0.1)] * 10) == []  # 0.1 + 0.1 + 0.1 is more than 0.3
+
+
 def test_minimizing_mirrors_maximizing():
     mirrored = [{name: -value for name, value in values.items()} for values in TABLE]
     assert feed(MedianRule("minimize", delay=2, interval=1), mirrored) == ["c@3"]
@@ -116,6 +122,20 @@ def test_a_restored_study_stops_as_the_first_one_would_have(stopping):
     for study in (first, resumed):
         number, _ = study.ask()
         assert study.report(number, 1, 0.1)
+
+
+@pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf])
+def test_a_report_that_is_no_number_is_nobodys_rival(nothing):
+    plan = SearchPlan(SPACE, sampler="random", stopping="asha")
+    first, resumed = LiveStudy(plan), LiveStudy(plan)
+    for value in (0.9, 0.8, 0.7, nothing, nothing, nothing, nothing):
+        number, parameters = first.ask()
+        first.report(number, 1, value)
+        first.tell(number, TrialState.FAILED)
+        resumed.restore(parameters, TrialState.FAILED, value=None, reports=[value])
+    for study in (first, resumed):
+        number, _ = study.ask()
+        assert not study.report(number, 1, 0.99)
 
 
 def test_a_second_attempt_does_not_report_twice():
