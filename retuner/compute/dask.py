@@ -225,8 +225,12 @@ class DaskTarget:
             entry.worker.id for entry in self._unsettled.values() if entry.worker and entry.final is None
         } | self._deaf()
         free = [worker for id_, worker in self._workers.items() if id_ not in busy][: max(0, self._maximum - len(busy))]
-        for entry, worker in zip(waiting, free, strict=False):
-            self._check_reach(entry.job, worker)
+        for worker in free:
+            if not waiting:
+                break
+            if not self._reaches(waiting[0].job, worker):
+                continue
+            entry = waiting.pop(0)
             entry.worker = worker  # before it is sent: its first events may come at once
             try:
                 entry.future = self._cluster.submit(entry.job, worker)
@@ -234,21 +238,26 @@ class DaskTarget:
                 entry.worker = None  # it waits again, and the worker is free
                 raise
 
-    def _check_reach(self, job: Job, worker: Worker) -> None:
-        """Once per dataset and worker: it must see the files that we see, on whatever machine it is."""
+    def _reaches(self, job: Job, worker: Worker) -> bool:
+        """Once per dataset and worker: it must see the files that we see, on whatever machine it is.
+
+        Raises UserError where it does not; one that does not answer is left out until it is listed again.
+        """
         if (job.dataset, worker.id) in self._reachable or self._cluster.is_embedded:
-            return
+            return True
         manifest = Path(job.dataset) / MANIFEST
         expected = sha256_of(manifest) if manifest.is_file() else None
         found = self._cluster.hashes_of(str(manifest), [worker])
         if worker.id not in found:
-            raise RetryableError(f"The Dask worker {worker.address} does not answer: check that it still runs.")
+            self._workers.pop(worker.id, None)
+            return False
         if expected is None or found[worker.id] != expected:
             raise UserError(
                 f"The Dask worker {worker.address} does not see the dataset {job.dataset}: keep the store in a folder "
                 f"that this machine and all workers share under the same path."
             )
         self._reachable.add((job.dataset, worker.id))
+        return True
 
     def _look_at(self, entry: _Submitted) -> None:
         """Settle the job where it has ended in one way or another, stop it where its time is over."""

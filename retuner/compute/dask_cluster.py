@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -20,6 +21,10 @@ from retuner_training.versions import LIBRARIES, MISSING, library_versions, mino
 
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
+WORKER_SECONDS = 5.0
+"""For the answer of one worker, within those of all."""
+SILENT_SECONDS = 60.0
+"""For which a worker that did not answer is asked nothing, as everything else would wait for it."""
 MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 """How glibc manages a worker's memory: what a training has freed stays for the next. Workers train in a thread, and a
 thread's own arena and Dask's default both give every large array back at once: two million page faults in 24 trials
@@ -70,6 +75,7 @@ class DaskCluster:
         self.address = address
         self._checked: dict[str, Worker] = {}
         self._refused: set[str] = set()
+        self._silent: dict[str, float] = {}
         self._on_event = on_event
         self._prepared: Any = None
         self._client: Any = None
@@ -113,7 +119,10 @@ class DaskCluster:
         recipe, embedded = self._snapshot.recipe, self.is_embedded
         plugin = self._code.SnapshotPlugin(self._snapshot.hash, archive, recipe, embedded=embedded)
         ask = self._client._register_worker_plugin
-        self._client.sync(ask, plugin, plugin.name, plugin.idempotent, callback_timeout=CONNECT_SECONDS)
+        try:
+            self._client.sync(ask, plugin, plugin.name, plugin.idempotent, callback_timeout=CONNECT_SECONDS)
+        except OSError as error:  # of the broadcast: one worker that does not answer is enough
+            _log.warning("Not every Dask worker has taken the training code (%s); without it, one gets no job.", error)
 
     @property
     def is_embedded(self) -> bool:
@@ -128,7 +137,7 @@ class DaskCluster:
     def workers(self) -> dict[str, Worker]:
         """The workers that can run jobs now, by id: one call to the scheduler, and one to each that is new.
 
-        A worker with other versions is left out and said once in the log.
+        A worker with other versions, or one that does not answer, is left out and said once in the log.
         """
         found, faults = self._look()
         for fault in faults:
@@ -144,7 +153,8 @@ class DaskCluster:
 
     def _look(self) -> tuple[dict[str, Worker], list[str]]:
         listed = self._call(self._client._run_on_scheduler, self._code.list_workers)
-        alive = {id_: Worker(id_, address, has_nanny) for id_, (address, has_nanny) in listed.items()}
+        self._silent = {id_: until for id_, until in self._silent.items() if until > time.monotonic()}
+        alive = {id_: Worker(id_, *about) for id_, about in listed.items() if id_ not in self._silent}
         new = [worker for id_, worker in alive.items() if id_ not in self._checked and id_ not in self._refused]
         faults = self._check_versions(new) if new else []
         self._checked = {id_: worker for id_, worker in self._checked.items() if id_ in alive}
@@ -169,9 +179,25 @@ class DaskCluster:
         return faults
 
     def ask(self, function: Callable[..., Any], *arguments: Any, workers: list[Worker]) -> dict[str, Any]:
-        """The function's answer from each of `workers` by address; those that fail are left out."""
-        addresses = [worker.address for worker in workers]
-        return dict(self._call(self._client._run, function, *arguments, workers=addresses, on_error="ignore"))
+        """The function's answer from each of `workers` by address; those that fail or do not answer are left out."""
+
+        async def ask_each() -> list[dict[str, Any]]:
+            return await asyncio.gather(*(self._ask_one(worker, function, arguments) for worker in workers))
+
+        return {address: answer for found in self._call(ask_each) for address, answer in found.items()}
+
+    async def _ask_one(self, worker: Worker, call: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
+        asked = self._client._run(call, *arguments, workers=[worker.address], on_error="ignore")
+        try:
+            return dict(await asyncio.wait_for(asked, WORKER_SECONDS))
+        except TimeoutError:
+            self._silent[worker.id] = time.monotonic() + SILENT_SECONDS
+            _log.warning(
+                "The Dask worker %s does not answer and gets no job for now: check that it runs, and that the "
+                "scheduler's host reaches it.",
+                worker.address,
+            )
+            return {}
 
     def _call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The answer of one of the client's coroutines, within a limit that the blocking methods do not have."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,6 +22,7 @@ from dask_bench import (
     toy_job,
     wait,
 )
+from distributed import Client
 
 from retuner.compute.snapshot import make_snapshot
 from retuner.compute.target import JobState
@@ -118,6 +120,28 @@ def test_a_worker_that_came_later_must_see_the_dataset_too(
             target.submit(toy_job(seen_by_the_first, "s-t0002-a1", output=dataset.parent / "out2"))
         assert "Blob" not in str(told.value)
         target.close()
+
+
+@pytest.mark.parametrize("frozen_before", ["the start", "its first job"])
+def test_a_worker_that_does_not_answer_holds_nobody_up(
+    open_target, snapshot, dataset, address, elsewhere, frozen_before
+):
+    with worker(address, elsewhere), worker(address, elsewhere, "--no-nanny") as frozen:
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=LIMIT_SECONDS)
+        if frozen_before == "the start":
+            frozen.send_signal(signal.SIGSTOP)
+        try:
+            target = open_target(snapshot, address)
+            target.scale(0, 2)
+            frozen.send_signal(signal.SIGSTOP)
+            jobs = [toy_job(dataset, f"s-t{number:04d}-a1") for number in range(3)]
+            for job in jobs:
+                target.submit(job)
+            assert [wait(target, job).state for job in jobs] == [JobState.COMPLETED] * 3
+            assert target.nodes == 1
+        finally:
+            frozen.send_signal(signal.SIGCONT)
 
 
 def test_a_worker_that_cannot_unpack_the_code_is_named(open_target, snapshot, address, elsewhere):
