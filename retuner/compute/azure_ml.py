@@ -246,7 +246,8 @@ class AzureMlTarget:
             for name in names:
                 known = self._jobs[name]
                 known.reports = reports.get(name) or known.reports
-                known.status = self._new_status(known, runs.get(name))
+                report = runs.get(name)
+                known.status = replace(self._new_status(known, report), began=report.began if report else None)
 
     def _new_status(self, known: _Known, report: RunReport | None) -> JobStatus:
         reports = tuple(known.reports)

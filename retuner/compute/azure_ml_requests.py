@@ -56,6 +56,8 @@ class RunReport:
     node: str | None = None
     created: datetime | None = None
     """When the service took it."""
+    began: datetime | None = None
+    """When it got its node."""
 
 
 def run_request(job: Job, secret_names: Mapping[str, str]) -> RunRequest:

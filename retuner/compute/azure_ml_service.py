@@ -392,7 +392,7 @@ class AzureMlService:
 def _report(run: Any) -> RunReport:
     inner = getattr(run.error, "error", None)
     error = f"{inner.code}: {inner.message}" if inner is not None else ""
-    return RunReport(run.run_id, run.status, error, created=run.created_utc)
+    return RunReport(run.run_id, run.status, error, created=run.created_utc, began=run.start_time_utc)
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:

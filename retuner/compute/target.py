@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -45,6 +46,8 @@ class JobStatus:
     message: str | None = None
     """Why it is failed, stopped or lost."""
     node: str | None = None
+    began: datetime | None = None
+    """When it got its node, where the target knows that."""
     preempted: bool = False
     """Whether it is lost because its node was taken away, which is in the nature of low-priority nodes."""
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import TypeVar
 
 from retuner.compute.target import ComputeTarget, JobState, JobStatus
@@ -26,16 +27,16 @@ def run_job_to_end(
     *,
     first: int,
     note: Callable[[int], None],
-    at_work: Callable[[], None] = lambda: None,
+    at_work: Callable[[datetime | None], None] = lambda _: None,
     stop: threading.Event,
     seconds: float = math.inf,
 ) -> JobResult:
     """Submit the job of attempt `first` and wait for its result; a lost attempt is followed by the next.
 
-    `note` is told the number of the attempt that comes next: a call that follows a failure or a kill must go on with
-    the number noted last, since the target knows an earlier one as lost for good. `job_of` is asked right before its
-    job is submitted, and `at_work` is told when it is seen on a node. A job that has not ended after `seconds` is
-    cancelled, be it at work or waiting for a node.
+    `note` is told the number of the attempt that comes next: a call that follows a failure or a kill must go on
+    with the number noted last, since the target knows an earlier one as lost for good. `job_of` is asked right
+    before its job is submitted. `at_work` is told once that it has had a node, and since when where the target
+    knows. A job that has not ended after `seconds` is cancelled, be it at work or waiting for a node.
 
     Raises TrialFailed where the training code raised, RetryableError where MAX_ATTEMPTS were lost, Interrupted where
     `stop` was set, OutOfTime where the seconds were over, those of the job or these.
@@ -89,14 +90,18 @@ def _with_last_words(error: Ended, target: ComputeTarget, name: str) -> Ended:
 
 
 def _wait(
-    target: ComputeTarget, job: Job, at_work: Callable[[], None], stop: threading.Event, deadline: float
+    target: ComputeTarget,
+    job: Job,
+    at_work: Callable[[datetime | None], None],
+    stop: threading.Event,
+    deadline: float,
 ) -> JobStatus:
     name, is_seen = job.name, False
     while True:
         status = target.poll({name: 0})[name]
-        if status.state is JobState.RUNNING and not is_seen:
+        if not is_seen and (status.began or status.state is JobState.RUNNING):
             is_seen = True
-            at_work()
+            at_work(status.began)
         if status.state.is_finished():
             return status
         if time.monotonic() >= deadline:

@@ -76,6 +76,9 @@ BUSY_SECONDS = 30.0
 _AGAIN = (
     "database is locked",
     "connection failed",
+    "connection timeout expired",
+    "failed to resolve host",
+    "read-only transaction",
     "connection is bad",
     "connection refused",
     "connection is lost",

@@ -13,6 +13,9 @@ from retuner_training.redaction import redact
 StopReason = Literal["pruned", "minutes", "stopped"]
 """Why we ask a job to stop. Written into its attempt before it is asked."""
 
+ADOPTED = "adopted"
+"""The reason of an attempt that an earlier process began: its job may have been stopped with that process."""
+
 _OPEN = (TrialState.SUBMITTED, TrialState.RUNNING)
 
 
@@ -34,7 +37,7 @@ def start_attempt(trial: TrialRecord, study: str) -> TrialRecord:
     """
     attempts = trial.attempts
     if attempts and attempts[-1].state in _OPEN:
-        attempt = replace(attempts[-1], state=TrialState.SUBMITTED, reason=None)
+        attempt = replace(attempts[-1], state=TrialState.SUBMITTED, reason=ADOPTED)
         attempts = attempts[:-1]
     else:
         attempt = Attempt(job_name(study, trial.number, len(attempts) + 1), TrialState.SUBMITTED, started=now())
@@ -58,7 +61,7 @@ def observe(trial: TrialRecord, status: JobStatus) -> TrialRecord:
     state = TrialState.SUBMITTED if status.state is JobState.QUEUED else TrialState.RUNNING
     if not reports and state is attempt.state and status.node in (None, attempt.node):
         return trial
-    began = attempt.began or (now() if status.state is JobState.RUNNING else None)
+    began = attempt.began or status.began or (now() if status.state is JobState.RUNNING else None)
     attempt = replace(attempt, state=state, node=status.node or attempt.node, began=began)
     return replace(trial, state=state, reports=trial.reports + reports, attempts=(*trial.attempts[:-1], attempt))
 
@@ -73,7 +76,8 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
     """The record of a job that has ended.
 
     State LOST means that the trial gets another attempt; at the `attempts`-th loss it fails, and after `preemptions`
-    of its nodes were taken away at the next. A job that was stopped, but not by us, counts as lost.
+    of its nodes were taken away at the next. A job that was stopped, but not by us, counts as lost; but not one that
+    an earlier process began, as a trial would fail for being interrupted often.
     """
     reason = trial.attempts[-1].reason
     if status.state is JobState.COMPLETED and status.result is not None:
@@ -84,6 +88,8 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
         return _ended(trial, TrialState.FAILED, status, message=_words(status) or "unknown: no reason was given")
     if reason in ("pruned", "minutes", "stopped"):
         return stopped(trial, status)
+    if reason == ADOPTED and status.state is JobState.STOPPED:
+        return _ended(trial, TrialState.LOST, status, message="stopped: with the process that had begun it")
     kind, most = ("preempted", preemptions + 1) if status.preempted else ("lost", attempts)
     message = f"{kind}: {_words(status) or 'its node forgot it'}"
     lost = [attempt.reason or "" for attempt in trial.attempts if attempt.state is TrialState.LOST]
@@ -142,8 +148,10 @@ def _ended(trial: TrialRecord, state: TrialState, status: JobStatus | None, *, m
     if attempts:
         last = attempts[-1]
         node, ended = (status and status.node) or last.node, now()
-        held = node_seconds(started=last.started or ended, began=last.began, ended=ended, trained=trained)
-        closed = replace(last, state=state, ended=ended, node=node, reason=message or last.reason, seconds=held)
+        began = last.began or (status.began if status else None)
+        held = node_seconds(started=last.started or ended, began=began, ended=ended, trained=trained)
+        reason = message or (None if last.reason == ADOPTED else last.reason)
+        closed = replace(last, state=state, began=began, ended=ended, node=node, reason=reason, seconds=held)
         attempts = (*attempts[:-1], closed)
     seconds = trial.seconds if trained is None else trained
     return replace(trial, state=state, attempts=attempts, seconds=seconds, message=message)

@@ -98,10 +98,10 @@ class FinalTries:
         self._tries.append({"job": job, **times, "seconds": None, "usd": None})
         self._write()
 
-    def is_at_work(self) -> None:
-        """Note that the last attempt was seen on a node; what it waited for one before costs nothing."""
+    def is_at_work(self, began: datetime | None) -> None:
+        """Note that the last attempt has had a node, since now or `began`; its wait for one before costs nothing."""
         if self._tries and self._tries[-1].get("began") is None:
-            self._tries[-1]["began"] = now().isoformat()
+            self._tries[-1]["began"] = (began or now()).isoformat()
             self._write()
 
     def end_before(self, job: str) -> None:

@@ -60,7 +60,9 @@ def test_a_started_process_adopts_the_live_runs_and_submits_nothing_twice(open_t
     second = open_target()
     second.scale(0, 4)
     assert second.find(jobs[0].study) == [job.name for job in jobs]
-    assert is_running(wait(second, jobs[2], is_running)), "a name alone is enough to adopt its run"
+    adopted = wait(second, jobs[2], is_running)
+    assert is_running(adopted), "a name alone is enough to adopt its run"
+    assert adopted.began == emulator.run(jobs[2].name).started, "the node is paid since then, not since the adoption"
     for job in jobs:
         second.submit(job)
     assert {wait(second, job).state for job in jobs} == {JobState.COMPLETED}

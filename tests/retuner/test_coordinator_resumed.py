@@ -70,6 +70,20 @@ def test_after_a_kill_jobs_that_are_alive_are_watched_before_others_are_started(
     assert polled[0] == f"{bench.study.name}-t0001-a1"
 
 
+def test_a_trial_does_not_fail_for_being_interrupted_often(bench):
+    """Clean-up, or a stop that took too long, has ended its job each time before the next process asks for it."""
+    target = FakeTarget(lambda parameters: [parameters["x"]] * 40)
+    for _ in range(5):
+        target.polls = 0
+        bench.run_until(target, lambda: target.polls == 2, trials=1)
+        target.cancel(target.living())
+        target.poll({})
+    assert bench.run(target, trials=1).counters["completed"] == 1
+    (trial,) = bench.trials()
+    assert [attempt.state.value for attempt in trial.attempts] == ["lost"] * 5 + ["completed"]
+    assert trial.attempts[0].reason == "stopped: with the process that had begun it"
+
+
 def test_after_a_kill_jobs_that_nobody_waits_for_are_stopped(bench):
     target = FakeTarget(nodes=2)
     bench.run_until(target, lambda: target.polls == 2)

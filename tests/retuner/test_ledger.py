@@ -290,6 +290,20 @@ def test_a_server_that_is_not_there_may_be_tried_again(tmp_path):
         Ledger(f"postgresql+psycopg://somebody:secret@/nothing?host={tmp_path}")
 
 
+@pytest.mark.parametrize(
+    "words", ["failed to resolve host 'db': [Errno -3] Temporary failure", "connection timeout expired"]
+)
+def test_a_server_that_cannot_be_found_at_the_moment_may_be_tried_again(monkeypatch, words):
+    import psycopg
+
+    def connect(*_arguments, **_options):
+        raise psycopg.OperationalError(words)
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    with pytest.raises(RetryableError, match="cannot be reached at the moment"):
+        Ledger("postgresql+psycopg://somebody@db/ledger")
+
+
 def test_a_database_that_does_not_exist_is_the_persons_business(postgres_server):
     url = postgres_server().replace("/db", "/nosuchdb")
     with pytest.raises(UserError, match=r"refuses us .*does not exist"):

@@ -134,5 +134,9 @@ def test_a_submission_that_a_stop_cut_short_is_no_failure():
 def test_a_job_that_is_at_work_is_told_once_an_attempt():
     target, seen = losing(FakeTarget(lambda _: [0.5] * 5, speed=1), {1}), []
     job = Waiting()
-    run_job_to_end(target, job.job_of, first=1, note=seen.append, at_work=lambda: seen.append("at work"), stop=job.stop)
+
+    def at_work(began):
+        seen.append("at work")
+
+    run_job_to_end(target, job.job_of, first=1, note=seen.append, at_work=at_work, stop=job.stop)
     assert seen == [1, 2, "at work"]
