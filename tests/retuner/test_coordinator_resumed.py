@@ -11,6 +11,7 @@ from retuner.compute.target import JobStatus
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates
 from retuner.errors import UserError
+from retuner.search.failures import failure_classes
 from retuner.search.ledger import Ledger
 from retuner.search.records import TrialRecord
 from retuner.search.states import StudyState, TrialState
@@ -82,6 +83,7 @@ def test_a_trial_does_not_fail_for_being_interrupted_often(bench):
     (trial,) = bench.trials()
     assert [attempt.state.value for attempt in trial.attempts] == ["lost"] * 5 + ["completed"]
     assert trial.attempts[0].reason == "stopped: with the process that had begun it"
+    assert "counts towards no limit" in failure_classes([trial])[0].what_next
 
 
 def test_after_a_kill_jobs_that_nobody_waits_for_are_stopped(bench):
