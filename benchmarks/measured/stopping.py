@@ -84,8 +84,7 @@ class _Replay:
         self._events: list[tuple[float, int, int]] = []
         self._began: dict[int, float] = {}
         self._stops: dict[int, float] = {}
-        self._reached: dict[int, int] = {}
-        self._completed: set[int] = set()
+        self._ends: dict[int, _End] = {}
 
     def run(self, nodes: int) -> list[_End]:
         """How each trial ended."""
@@ -95,7 +94,7 @@ class _Replay:
             when, number, index = heapq.heappop(self._events)
             if not self._advance(when, number, index) and len(self._began) < len(self._curves):
                 self._start(when)
-        return [_End(self._reached[number], number in self._completed) for number in range(len(self._curves))]
+        return [self._ends[number] for number in range(len(self._curves))]
 
     def _start(self, when: float) -> None:
         number, _ = self._live.ask(self._curves[len(self._began)].parameters)
@@ -110,10 +109,10 @@ class _Replay:
     def _advance(self, when: float, number: int, index: int) -> bool:
         """Take in a trial's next report, or its end; whether it goes on."""
         curve = self._curves[number]
-        self._reached[number] = min(index + 1, len(curve.reports))
-        if index == len(curve.reports):
+        is_completed = index == len(curve.reports)
+        self._ends[number] = _End(min(index + 1, len(curve.reports)), is_completed)
+        if is_completed:
             self._live.tell(number, TrialState.COMPLETED, curve.value)
-            self._completed.add(number)
             return False
         if self._live.report(number, index + 1, curve.reports[index][1]):
             self._stops.setdefault(number, when + STOP_SECONDS)

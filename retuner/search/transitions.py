@@ -148,10 +148,9 @@ def _ended(trial: TrialRecord, state: TrialState, status: JobStatus | None, *, m
     if attempts:
         last = attempts[-1]
         node, ended = (status and status.node) or last.node, now()
-        began = last.began or (status.began if status else None)
-        held = node_seconds(started=last.started or ended, began=began, ended=ended, trained=trained)
+        held = node_seconds(started=last.started or ended, began=last.began, ended=ended, trained=trained)
         reason = message or (None if last.reason == ADOPTED else last.reason)
-        closed = replace(last, state=state, began=began, ended=ended, node=node, reason=reason, seconds=held)
+        closed = replace(last, state=state, ended=ended, node=node, reason=reason, seconds=held)
         attempts = (*attempts[:-1], closed)
     seconds = trial.seconds if trained is None else trained
     return replace(trial, state=state, attempts=attempts, seconds=seconds, message=message)

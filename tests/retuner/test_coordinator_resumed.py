@@ -1,20 +1,22 @@
 """The coordinator after a kill, and with money: what earlier processes did and paid counts."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from coordinator_bench import Bench
 from fake_target import FakeTarget
 
-from retuner.compute.target import JobStatus
+from retuner.compute.target import JobState, JobStatus
 from retuner.cost.purse import Purse
 from retuner.cost.spending import Rates
 from retuner.errors import UserError
 from retuner.search.failures import failure_classes
 from retuner.search.ledger import Ledger
-from retuner.search.records import TrialRecord
+from retuner.search.records import TrialRecord, now
 from retuner.search.states import StudyState, TrialState
+from retuner.search.transitions import finish, observe, start_attempt
 from retuner_training.job import Job
 
 
@@ -242,3 +244,13 @@ def test_after_a_kill_the_jobs_in_flight_go_on_without_being_paid_twice(bench):
 def test_a_search_that_tried_all_its_trials_was_not_ended_by_the_cost(bench):
     bench.run(FakeTarget(), trials=3, purse=purse_of(bench, 150 + 2.5))
     assert bench.ledger.study(bench.study.name).stages["search"]["ended_by"] == "trials"
+
+
+@pytest.mark.parametrize("state", [JobState.RUNNING, JobState.STOPPED])
+def test_a_job_that_is_adopted_holds_its_node_since_it_got_it(state):
+    """Also where it has ended unseen, without a result that says how long it trained."""
+    began = now() - timedelta(minutes=45)
+    trial = start_attempt(TrialRecord(0, TrialState.ASKED), "s")
+    seen = observe(trial, JobStatus(state, began=began))
+    ended = finish(seen, JobStatus(JobState.STOPPED, began=began), attempts=3)
+    assert ended.attempts[-1].seconds == pytest.approx(45 * 60, abs=60)

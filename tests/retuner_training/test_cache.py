@@ -227,10 +227,14 @@ def test_the_least_recently_used_entries_make_room(folder, monkeypatch):
     assert sum(entry.stat().st_size for entry in folder.iterdir()) <= 20_000
 
 
-def test_what_a_killed_process_left_behind_is_removed_in_time(folder, monkeypatch):
+def put_old_file(folder, name):
     folder.mkdir()
-    (folder / ".x.part").write_bytes(bytes(9_000))
-    os.utime(folder / ".x.part", (0, 0))
+    (folder / name).write_bytes(bytes(9_000))
+    os.utime(folder / name, (0, 0))
+
+
+def test_what_a_killed_process_left_behind_is_removed_in_time(folder, monkeypatch):
+    put_old_file(folder, ".x.part")
     monkeypatch.setattr(cache, "MOST_BYTES", 10_000)
     with shared_work(threads=1):
         once(lambda: np.zeros(6_000, dtype=np.uint8), "a")
@@ -238,9 +242,7 @@ def test_what_a_killed_process_left_behind_is_removed_in_time(folder, monkeypatc
 
 
 def test_files_of_others_stay_where_they_are(folder, monkeypatch):
-    folder.mkdir()
-    (folder / "data.parquet").write_bytes(bytes(9_000))
-    os.utime(folder / "data.parquet", (0, 0))
+    put_old_file(folder, "data.parquet")
     monkeypatch.setattr(cache, "MOST_BYTES", 8_000)
     with shared_work(threads=1):
         for name in "ab":
