@@ -17,9 +17,6 @@ def overhead(bench: Bench) -> Result:
     walls = [one["seconds"]["trials"] for one in ours]
     wall = f"{_each(walls, trials)} against {_each([one['seconds'] for one in bare], trials)} a trial"
     settled = " against ".join(_each([one["settled"] for one in side], trials) for side in (ours, bare))
-    least = [
-        (theirs["cpu"]["flow"] + mine["cpu"]["server"]) / bench.cores for mine, theirs in zip(ours, bare, strict=True)
-    ]
     cpu = "; ".join(
         f"{which} {_each([one['cpu'][which] for one in ours], trials)} against "
         f"{_each([one['cpu'][which] for one in bare], trials)}"
@@ -29,8 +26,7 @@ def overhead(bench: Bench) -> Result:
         f"wall a trial, {trials} trials that return at once, against a bare Prefect task.map",
         [mine / other["seconds"] for mine, other in zip(walls, bare, strict=True)],
         goal=Goal("<=", 3),
-        beside=f"{wall}; until the server has written all task runs {settled}; CPU a trial in the meantime: {cpu}; "
-        f"a bare flow and this server alone, on {bench.cores} cores, take {_each(least, trials)}",
+        beside=f"{wall}; until the server has written all task runs {settled}; CPU a trial in the meantime: {cpu}",
     )
 
 

@@ -6,6 +6,7 @@ Nothing here may use another module of retuner; `retuner_training` is imported i
 import contextlib
 import importlib
 import io
+import logging
 import os
 import platform
 import shutil
@@ -55,6 +56,7 @@ class SnapshotPlugin(WorkerPlugin):  # type: ignore[misc]
         if self._embedded:
             os.dup2(2, 1)  # the flow's standard output holds its own result alone
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the flow stops its workers
+            logging.getLogger("distributed.worker").addFilter(is_news)
         if self._recipe is not None:
             threading.Thread(target=self._import_ahead, args=(worker, self._recipe), daemon=True).start()
 
@@ -85,6 +87,11 @@ class SnapshotPlugin(WorkerPlugin):  # type: ignore[misc]
             from retuner_training import recipe, run  # noqa: F401
 
             recipe.load_recipe(name)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a person should read it: not that the connection to the flow is lost, as at the end of every flow."""
+    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
 
 
 def run_on_worker(fields: dict[str, Any], snapshot: str) -> str:

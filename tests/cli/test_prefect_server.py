@@ -35,8 +35,9 @@ with prefect_server(read_settings()) as url:
 class User:
     """A process that uses the server until it is told to end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         environment = {
+            **more,
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "RETUNER_HOME": str(folder / "retuner"),
@@ -79,6 +80,13 @@ def test_two_users_share_a_server_and_the_last_one_stops_it(tmp_path):
     assert not is_alive(pid)
     assert not (tmp_path / "retuner" / "prefect" / "server.json").exists()
     assert not (tmp_path / ".prefect").exists()
+
+
+def test_our_server_writes_task_runs_together_unless_the_environment_says_otherwise(tmp_path):
+    user = User(tmp_path, PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE="7")
+    recorder = ask_api(user.url(), "admin/settings")["server"]["services"]["task_run_recorder"]
+    user.end()
+    assert (recorder["batch_size"], recorder["flush_interval"]) == (7, 1)
 
 
 def test_a_killed_user_leaves_a_server_that_the_next_one_takes_over(tmp_path):

@@ -24,7 +24,7 @@ PROTOCOLS = {
 }
 PAIRS = [(protocol, kind) for protocol, kinds in PROTOCOLS.items() for kind in (protocol, *kinds)]
 OURS = ("retuner", "retuner_training")
-PLAIN = ("builtins", "collections", "collections.abc", "pathlib", "typing", "types")
+PLAIN = ("builtins", "collections", "collections.abc", "datetime", "pathlib", "typing", "types")
 
 
 def members(protocol: type) -> list[str]:

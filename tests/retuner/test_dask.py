@@ -1,5 +1,6 @@
 """What is particular to Dask: embedded workers, schedulers that go away, and trainings that take too long."""
 
+import asyncio
 import json
 import os
 import signal
@@ -64,6 +65,18 @@ def test_a_closed_connection_is_worth_a_retry(open_target, snapshot, dataset):
     target._cluster._client.close()
     with pytest.raises(RetryableError, match="does not answer"):
         target.submit(toy_job(dataset))
+
+
+def test_workers_whose_heartbeat_is_not_answered_any_more_end_without_a_word(open_target, snapshot, capfd):
+    async def never(**_):
+        await asyncio.sleep(3600)
+
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    target._cluster._embedded.scheduler.handlers["heartbeat_worker"] = never
+    time.sleep(2)  # longer than between two heartbeats
+    target.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_connection_that_fails_leaves_nothing_listening(open_target, snapshot, monkeypatch):
