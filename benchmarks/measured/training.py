@@ -1,7 +1,9 @@
 """Our trials, without any orchestration: one job in this process."""
 
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from retuner.data.dataset import build_dataset
 from retuner.data.sources import fetch
 from retuner.search.draws import random_draw
 from retuner.search.space import validate_space
+from retuner_training.cache import VARIABLE as SHARED_WORK
 from retuner_training.dataset import load_tables
 from retuner_training.faq import base, boosting, features, terms
 from retuner_training.faq.metric import gains
@@ -65,24 +68,34 @@ def train(
     return found
 
 
-def train_one_by_one(*, trials: int, cores: int, **job: Any) -> float:
-    """Wall seconds of the first trials in this process, on `cores` threads, imports left out."""
-    started = time.monotonic()
-    for number in range(trials):
-        train_number(number, seed=0, threads=cores, **{**job, "folder": f"{job['folder']}/{time.monotonic_ns()}"})
-    return time.monotonic() - started
+def train_one_by_one(*, runs: int, trials: int, cores: int, folder: str, **job: Any) -> list[float]:
+    """Wall seconds of the first trials in this process, on `cores` threads, imports left out; once a run."""
+    walls = []
+    for run in range(runs):
+        started = time.monotonic()
+        for number in range(trials):
+            _train_in_run(number, folder=f"{folder}/wide-{run}", threads=cores, **job)
+        walls.append(time.monotonic() - started)
+    return walls
 
 
-def train_side_by_side(*, trials: int, **job: Any) -> float:
-    """Wall seconds of the same trials, each in a process of its own with one thread, imports left out."""
+def train_side_by_side(*, runs: int, trials: int, folder: str, **job: Any) -> list[float]:
+    """Wall seconds of the same trials, each in a process of its own with one thread, imports left out; once a run."""
+    walls = []
     with ProcessPoolExecutor(trials, mp_context=get_context("spawn")) as pool:
         list(pool.map(_ready, range(trials)))
-        started = time.monotonic()
-        folder = f"{job.pop('folder')}/{time.monotonic_ns()}"
-        futures = [pool.submit(train_number, number, seed=0, folder=folder, **job) for number in range(trials)]
-        for future in futures:
-            future.result()
-        return time.monotonic() - started
+        for run in range(runs):
+            started = time.monotonic()
+            train = partial(_train_in_run, folder=f"{folder}/narrow-{run}", **job)
+            list(pool.map(train, range(trials)))
+            walls.append(time.monotonic() - started)
+    return walls
+
+
+def _train_in_run(number: int, *, folder: str, **job: Any) -> float:
+    """A trial that shares work with those of its run alone, as in a process that finds none of earlier ones."""
+    os.environ[SHARED_WORK] = f"{folder}/shared"
+    return train_number(number, seed=0, folder=folder, **job)
 
 
 def _ready(number: int) -> int:

@@ -110,18 +110,14 @@ def prepare_seconds(bench: Bench) -> Result:
 
 def threads(bench: Bench) -> Result:
     """A trial on all cores against a trial on each core."""
-    folder = str(bench.new_folder("threads"))
-    arguments = {"dataset": dataset(bench), "recipe": "faq_ranker", "folder": folder, "trials": bench.cores}
-
-    def ratio() -> float:
-        wide = bench.child("training:train_one_by_one", threads=bench.cores, **arguments, cores=bench.cores)
-        narrow = bench.child("training:train_side_by_side", **arguments)
-        return float(wide.value / narrow.value)
-
+    arguments = {"dataset": dataset(bench), "recipe": "faq_ranker", "trials": bench.cores, "runs": bench.runs}
+    arguments["folder"] = str(bench.new_folder("threads"))
+    wide = bench.child("training:train_one_by_one", threads=bench.cores, **arguments, cores=bench.cores).value
+    narrow = bench.child("training:train_side_by_side", **arguments).value
     return Result(
         f"wall of {bench.cores} faq_ranker trials, one after the other with {bench.cores} threads, "
         "against side by side with one",
-        bench.repeat(ratio),
+        [one / other for one, other in zip(wide, narrow, strict=True)],
         beside="hence the rule: a process a core, one thread a trial",
     )
 
