@@ -8,6 +8,9 @@ from fnmatch import fnmatch
 import h11
 
 CHUNK = 65536
+CLOSE_SECONDS = 1.0
+ROUNDS = 10
+"""Of the event loop, in which the server sees its ends of the tunnels closed, those of a TLS handshake too."""
 
 
 class AllowListProxy:
@@ -32,6 +35,8 @@ class AllowListProxy:
         for tunnel in list(self._tunnels):
             tunnel.cancel()
         await asyncio.gather(*self._tunnels, return_exceptions=True)
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tunnel = asyncio.current_task()
@@ -40,10 +45,12 @@ class AllowListProxy:
         try:
             # cancelled by `stop` alone; a cancelled task makes asyncio's own callback complain
             with contextlib.suppress(ConnectionError, h11.RemoteProtocolError, asyncio.CancelledError):
-                await self._answer(reader, writer)
+                try:
+                    await self._answer(reader, writer)
+                finally:
+                    await _close(writer)
         finally:
             self._tunnels.discard(tunnel)
-            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
@@ -62,7 +69,17 @@ class AllowListProxy:
             await _respond(connection, writer, h11.Response(status_code=200, headers=[]), b"")
             await _join(reader, writer, inner_reader, inner_writer)
         finally:
-            inner_writer.close()
+            await _close(inner_writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Return when it is closed: what is open when the loop ends is a warning in whatever test runs then."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 async def _read_request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
