@@ -15,20 +15,25 @@ help:  ## list the targets
 
 install: .venv/installed  ## set up .venv alone
 
-# The installer is the one that requirements.txt pins; pip alone takes minutes where it takes seconds. Compiled here, since a
-# process may not be allowed to (PYTHONDONTWRITEBYTECODE), and each of the many would then compile what it imports.
-.venv/installed: requirements.txt pyproject.toml
+# $(call set_up,PACKAGES) makes the folder of the target; PACKAGES tells the installer which. The installer is the one that
+# requirements.txt pins; pip alone takes minutes where it takes seconds. Compiled here, since a process may not be allowed to
+# (PYTHONDONTWRITEBYTECODE), and each of the many would then compile what it imports.
+define set_up
 	@test -n "$(PYTHON)" || { echo "retuner needs Python 3.11 or 3.12: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	    { echo "retuner needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) -V): say make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Setting up .venv with the $$(grep -c == requirements.txt) packages of requirements.txt: seconds, or minutes where they must be downloaded ..."
-	@PYTHON="$(PYTHON)" sh deployments/create_venv.sh
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode requirements.txt || { echo "uv failed; pip takes some minutes"; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt; }
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q cli flows tasks retuner retuner_training
+	@echo "Setting up $(@D) with the $$(grep -c == requirements.txt) packages of requirements.txt: seconds, or minutes where they must be downloaded ..."
+	@PYTHON="$(PYTHON)" sh deployments/create_venv.sh $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	@VIRTUAL_ENV=$(@D) $(@D)/bin/uv pip $(1) --quiet --compile-bytecode || { echo "uv failed; pip takes some minutes"; \
+	    $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach file,$(filter %.txt,$^),--requirement $(file)); }
+	@VIRTUAL_ENV=$(@D) $(@D)/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(@D)/bin/python -m compileall -q cli flows tasks retuner retuner_training
 	@touch $@
+endef
+
+.venv/installed: requirements.txt pyproject.toml
+	$(call set_up,sync requirements.txt)
 
 run: install  ## retune the built-in model on the bundled sample; more with .venv/bin/retune run --help
 	@$(BIN)/retune run
@@ -60,12 +65,8 @@ bench-main-job: .venv-bench/installed  ## measure make run and a retune of the d
 	@.venv-bench/bin/python -m benchmarks --table main-job
 
 # The locked packages and the peers, apart from .venv, which stays as it is locked.
-.venv-bench/installed: .venv/installed benchmarks/peers.txt
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
-	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --compile-bytecode --requirement requirements.txt \
-	    --requirement benchmarks/peers.txt
-	@VIRTUAL_ENV=.venv-bench $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+.venv-bench/installed: requirements.txt pyproject.toml benchmarks/peers.txt
+	$(call set_up,install --requirement requirements.txt --requirement benchmarks/peers.txt)
 
 up: install  ## start server, UI, worker, deployments and automations here, and print where they are
 	@$(BIN)/retune up

@@ -40,9 +40,9 @@ class Scale:
     busy_trials: int = 96
     instant_trials: int = 1000
     few_and_many: tuple[int, int] = (200, 2000)
-    curves: int = 28
+    curves: int = 24
     """Trials that are trained to their ends."""
-    drawn: int = 24
+    drawn: int = 20
     """Trials per seed, out of the curves."""
     tuned_trials: int = 24
     split_seeds: tuple[int, ...] = (0, 1, 2)

@@ -22,9 +22,9 @@ TABLES = {
 ROWS = {name: row for table in TABLES.values() for name, row in table.items()}
 
 _LONGEST = {cost.reference_cpu: cost.NEEDS[cost.reference_cpu]}
-_NEEDS = _LONGEST | stopping.NEEDS | answers.NEEDS | cost.NEEDS
+_NEEDS = _LONGEST | stopping.NEEDS | answers.NEEDS | cost.NEEDS | search.NEEDS
 
 
 def needs(rows: list[Row]) -> list[Callable[[Bench], Any]]:
-    """What the rows need that is counted in CPU seconds, the longest first."""
+    """What the rows need that is not measured by the clock, the longest first."""
     return list(dict.fromkeys(need for row, needed in _NEEDS.items() if row in rows for need in needed))

@@ -95,3 +95,4 @@ def _against(bench: Bench, peer: str, words: str, goal: Goal | None) -> Result:
 
 
 ROWS = (against_optuna, against_ray, against_sklearn, busy_workers)
+NEEDS = dict.fromkeys(ROWS, (Bench.api,))
