@@ -15,9 +15,9 @@ help:  ## list the targets
 
 install: .venv/installed  ## set up .venv alone
 
-# $(call set_up,PACKAGES) makes the folder of the target; PACKAGES tells the installer which. The installer is the one that
-# requirements.txt pins; pip alone takes minutes where it takes seconds. Compiled here, since a process may not be allowed to
-# (PYTHONDONTWRITEBYTECODE), and each of the many would then compile what it imports.
+# $(call set_up,sync) makes the folder of the target with the packages of the files that it depends on. The installer is the one
+# that requirements.txt pins; pip alone takes minutes where it takes seconds. Compiled here, since a process may not be allowed
+# to (PYTHONDONTWRITEBYTECODE), and each of the many would then compile what it imports.
 define set_up
 	@test -n "$(PYTHON)" || { echo "retuner needs Python 3.11 or 3.12: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
@@ -25,15 +25,15 @@ define set_up
 	@echo "Setting up $(@D) with the $$(grep -c == requirements.txt) packages of requirements.txt: seconds, or minutes where they must be downloaded ..."
 	@PYTHON="$(PYTHON)" sh deployments/create_venv.sh $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	@VIRTUAL_ENV=$(@D) $(@D)/bin/uv pip $(1) --quiet --compile-bytecode || { echo "uv failed; pip takes some minutes"; \
-	    $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach file,$(filter %.txt,$^),--requirement $(file)); }
+	@VIRTUAL_ENV=$(@D) $(@D)/bin/uv pip $(1) --quiet --compile-bytecode $(addprefix $(2),$(filter %.txt,$^)) || { echo "uv failed; pip takes some minutes"; \
+	    $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(addprefix --requirement=,$(filter %.txt,$^)); }
 	@VIRTUAL_ENV=$(@D) $(@D)/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(@D)/bin/python -m compileall -q cli flows tasks retuner retuner_training
 	@touch $@
 endef
 
 .venv/installed: requirements.txt pyproject.toml
-	$(call set_up,sync requirements.txt)
+	$(call set_up,sync)
 
 run: install  ## retune the built-in model on the bundled sample; more with .venv/bin/retune run --help
 	@$(BIN)/retune run
@@ -66,7 +66,8 @@ bench-main-job: .venv-bench/installed  ## measure make run and a retune of the d
 
 # The locked packages and the peers, apart from .venv, which stays as it is locked.
 .venv-bench/installed: requirements.txt pyproject.toml benchmarks/peers.txt
-	$(call set_up,install --requirement requirements.txt --requirement benchmarks/peers.txt)
+	@rm -rf $(@D)
+	$(call set_up,install,--requirement=)
 
 up: install  ## start server, UI, worker, deployments and automations here, and print where they are
 	@$(BIN)/retune up

@@ -93,7 +93,6 @@ class Bench:
         self.cores = len(os.sched_getaffinity(0))
         self._stack = ExitStack()
         self._once: dict[Callable[..., Any], Future[Any]] = {}
-        self._api: str | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Bench":
@@ -121,11 +120,13 @@ class Bench:
 
     def api(self) -> str:
         """The address of a Prefect server of our own, started with the first use."""
-        if self._api is None:
-            os.environ.pop("PREFECT_API_URL", None)
-            settings = read_settings({"RETUNER_HOME": str(self.folder / "prefect")})
-            self._api = self._stack.enter_context(prefect_server(settings))
-        return self._api
+        return self.once(server)
+
+    def serve(self) -> str:
+        """Start a Prefect server that lasts as long as this object; returns its address."""
+        os.environ.pop("PREFECT_API_URL", None)  # that of a person is not ours to load
+        settings = read_settings({"RETUNER_HOME": str(self.folder / "prefect")})
+        return self._stack.enter_context(prefect_server(settings))
 
     def child(self, function: str, *, threads: int = 1, **arguments: Any) -> Measured:
         """Call `benchmarks.measured.MODULE:FUNCTION` in a process of its own, which holds libraries to `threads`.
@@ -168,10 +169,15 @@ class Bench:
         return future.result()
 
     def make_ahead(self, needs: "Iterable[Callable[[Bench], Any]]") -> None:
-        """Make what rows need, one on each core: for what is counted in CPU seconds alone. Faults are told later."""
+        """Make what rows need, one on each core: for what is not compared by the clock. Faults are told later."""
         with ThreadPoolExecutor(self.cores) as pool:
             for make in needs:
                 pool.submit(self.once, make)
+
+
+def server(bench: Bench) -> str:
+    """What rows with whole searches need."""
+    return bench.serve()
 
 
 def _sample(bench: Bench) -> Path:

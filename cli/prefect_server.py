@@ -25,7 +25,7 @@ from retuner.errors import UserError
 from retuner.settings import Settings
 
 SETTLE_LIMIT = 60
-"""Seconds to wait for the server to write the last task runs, which lag by up to 24."""
+"""Seconds to wait for the server to write the last task runs, which lagged by 24 where it wrote each by itself."""
 
 
 @contextmanager

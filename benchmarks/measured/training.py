@@ -68,40 +68,35 @@ def train(
     return found
 
 
-def train_one_by_one(*, runs: int, trials: int, cores: int, folder: str, **job: Any) -> list[float]:
-    """Wall seconds of the first trials in this process, on `cores` threads, imports left out; once a run."""
-    walls = []
-    for run in range(runs):
-        started = time.monotonic()
-        for number in range(trials):
-            _train_in_run(number, folder=f"{folder}/wide-{run}", threads=cores, **job)
-        walls.append(time.monotonic() - started)
-    return walls
+def train_both_ways(*, runs: int, trials: int, cores: int, folder: str, **job: Any) -> list[list[float]]:
+    """Once a run: wall seconds of the first trials, and those of the same trials when they are trained side by side.
 
-
-def train_side_by_side(*, runs: int, trials: int, folder: str, **job: Any) -> list[float]:
-    """Wall seconds of the same trials, each in a process of its own with one thread, imports left out; once a run."""
-    walls = []
+    First in this process, one after the other on `cores` threads, then each in a process of its own with one thread.
+    Imports are left out.
+    """
     with ProcessPoolExecutor(trials, mp_context=get_context("spawn")) as pool:
         list(pool.map(_ready, range(trials)))
+        walls = []
         for run in range(runs):
             started = time.monotonic()
-            train = partial(_train_in_run, folder=f"{folder}/narrow-{run}", **job)
-            list(pool.map(train, range(trials)))
-            walls.append(time.monotonic() - started)
+            for number in range(trials):
+                _train_in_run(number, folder=f"{folder}/wide-{run}", threads=cores, **job)
+            between = time.monotonic()
+            list(pool.map(partial(_train_in_run, folder=f"{folder}/narrow-{run}", **job), range(trials)))
+            walls.append([between - started, time.monotonic() - between])
     return walls
-
-
-def _train_in_run(number: int, *, folder: str, **job: Any) -> float:
-    """A trial that shares work with those of its run alone, as in a process that finds none of earlier ones."""
-    os.environ[SHARED_WORK] = f"{folder}/shared"
-    return train_number(number, seed=0, folder=folder, **job)
 
 
 def _ready(number: int) -> int:
     """Sent to every process ahead, so that it has started and imported this module."""
     time.sleep(2)
     return number
+
+
+def _train_in_run(number: int, *, folder: str, **job: Any) -> float:
+    """A trial that shares work with those of its run alone, as in a process that finds none of earlier ones."""
+    os.environ[SHARED_WORK] = f"{folder}/shared"
+    return train_number(number, seed=0, folder=folder, **job)
 
 
 def numbered_job(number: int, *, dataset: str, recipe: str, seed: int, folder: str, threads: int = 1) -> Job:

@@ -26,5 +26,5 @@ _NEEDS = _LONGEST | stopping.NEEDS | answers.NEEDS | cost.NEEDS | search.NEEDS
 
 
 def needs(rows: list[Row]) -> list[Callable[[Bench], Any]]:
-    """What the rows need that is not measured by the clock, the longest first."""
+    """What the rows need that is not compared by the clock, the longest first."""
     return list(dict.fromkeys(need for row, needed in _NEEDS.items() if row in rows for need in needed))

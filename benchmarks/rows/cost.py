@@ -110,14 +110,13 @@ def prepare_seconds(bench: Bench) -> Result:
 
 def threads(bench: Bench) -> Result:
     """A trial on all cores against a trial on each core."""
-    arguments = {"dataset": dataset(bench), "recipe": "faq_ranker", "trials": bench.cores, "runs": bench.runs}
-    arguments["folder"] = str(bench.new_folder("threads"))
-    wide = bench.child("training:train_one_by_one", threads=bench.cores, **arguments, cores=bench.cores).value
-    narrow = bench.child("training:train_side_by_side", **arguments).value
+    arguments = {"dataset": dataset(bench), "recipe": "faq_ranker", "folder": str(bench.new_folder("threads"))}
+    size = {"trials": bench.cores, "cores": bench.cores, "runs": bench.runs}
+    walls = bench.child("training:train_both_ways", threads=bench.cores, **arguments, **size).value
     return Result(
         f"wall of {bench.cores} faq_ranker trials, one after the other with {bench.cores} threads, "
         "against side by side with one",
-        [one / other for one, other in zip(wide, narrow, strict=True)],
+        [wide / narrow for wide, narrow in walls],
         beside="hence the rule: a process a core, one thread a trial",
     )
 

@@ -1,6 +1,5 @@
 """What running a trial costs beside the trial: trials that return at once."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.bench import Bench, Measured
@@ -58,14 +57,9 @@ def flat_cost(bench: Bench) -> Result:
 
 
 def few_and_many(bench: Bench) -> list[tuple[Measured, Measured]]:
-    """The flow process after few trials, and another after many, once a run. Both at once: no wall is measured."""
-
-    def both() -> tuple[Measured, Measured]:
-        small, large = pool.map(lambda trials: _instant(bench, trials), bench.scale.few_and_many)
-        return small, large
-
-    with ThreadPoolExecutor(2) as pool:
-        return bench.repeat(both)
+    """The flow process after few trials, and another after many, once a run."""
+    few, many = bench.scale.few_and_many
+    return bench.repeat(lambda: (_instant(bench, few), _instant(bench, many)))
 
 
 def _bare(bench: Bench, tasks: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.bench import Bench, Failure, Measured
+from benchmarks.bench import Bench, Failure, Measured, server
 from benchmarks.result import Goal, Result, middle
 from benchmarks.rows.cost import dataset
 
@@ -95,4 +95,4 @@ def _against(bench: Bench, peer: str, words: str, goal: Goal | None) -> Result:
 
 
 ROWS = (against_optuna, against_ray, against_sklearn, busy_workers)
-NEEDS = dict.fromkeys(ROWS, (Bench.api,))
+NEEDS = dict.fromkeys(ROWS, (server,))

@@ -1,9 +1,9 @@
 """What early stopping saves, and what it loses."""
 
 import json
+from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.measured.stopping import replay
 from benchmarks.result import Goal, Result
 from benchmarks.rows.cost import dataset
 
@@ -45,7 +45,8 @@ def ranker_curves(bench: Bench) -> str:
 
 def _saved(bench: Bench, recipe: str, rule: str, goal: Goal | None) -> Result:
     file = bench.once(reference_curves if recipe == "faq_reference" else ranker_curves)
-    found = replay(file=file, recipe=recipe, rule=rule, trials=bench.scale.drawn, seeds=SEEDS, nodes=bench.cores)
+    arguments: dict[str, Any] = {"file": file, "recipe": recipe, "rule": rule, "trials": bench.scale.drawn}
+    found = bench.child("stopping:replay", **arguments, seeds=SEEDS, nodes=bench.cores).value
     lost = sum(found["lost"]) / SEEDS
     trees = ", ".join(f"{100 * share:.0f}" for share in found["trees"])
     losses = ", ".join(f"{points:.2f}" for points in found["lost"])

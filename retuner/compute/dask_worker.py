@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed import WorkerPlugin, get_worker
+from distributed.comm import CommClosedError
 
 TOPIC = "retuner"
 """The one topic of all events: a topic per job would stay on the scheduler for ever."""
@@ -90,8 +91,8 @@ class SnapshotPlugin(WorkerPlugin):  # type: ignore[misc]
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a person should read it: not that the connection to the flow is lost, as at the end of every flow."""
-    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
+    """Whether a person should read it: not that the connection to the flow was closed, as at the end of every flow."""
+    return not (record.exc_info and isinstance(record.exc_info[1], CommClosedError))
 
 
 def run_on_worker(fields: dict[str, Any], snapshot: str) -> str:

@@ -10,7 +10,7 @@ import h11
 CHUNK = 65536
 CLOSE_SECONDS = 1.0
 ROUNDS = 10
-"""Of the event loop, in which the server sees its ends of the tunnels closed, those of a TLS handshake too."""
+"""Of the event loop, which is the server's too: there it sees its ends of the tunnels closed, also in a handshake."""
 
 
 class AllowListProxy:

@@ -88,7 +88,7 @@ def test_a_peer_trains_the_same_trials(peer, apart):
     assert "all values equal" in result.beside
 
 
-@pytest.mark.parametrize("name", ["overhead", "retune-minutes", "gain-at-1"])
+@pytest.mark.parametrize("name", ["threads", "overhead", "memory", "retune-minutes", "gain-at-1"])
 def test_a_row_goes_through_the_real_flow(name, apart):
     check(name, ROWS[name](apart))
 

@@ -46,17 +46,9 @@ def test_one_command_ends_in_a_registered_champion_that_answers(retune, api):
         *(f"trial-{n:04d}" for n in range(4)),
     ]
 
-    def written() -> dict[str, dict]:
-        """Task runs by name, which the server may write when the process is long gone."""
-        return {task["name"]: task for task in ask_api(api, "task_runs/filter", this)}
-
-    def ended() -> bool:
-        tasks = written()
-        return {tasks[name]["state_name"] if name in tasks else None for name in expected} == {"Completed"}
-
-    wait_until(ended, "the ends of all tasks")
-    times = {name: (task["start_time"], task["end_time"]) for name, task in written().items()}
-    assert times["scale-back"][1] <= times["evaluate"][0], "nodes cost as long as they are up"
+    tasks = ended_tasks(api, this, set(expected))
+    assert {tasks[name]["state_name"] for name in expected} == {"Completed"}
+    assert tasks["scale-back"]["end_time"] <= tasks["evaluate"]["start_time"], "nodes cost as long as they are up"
     artifacts = ask_api(api, "artifacts/filter", this)
     assert {one["key"] for one in artifacts} == {
         f"{kind}-faq-ranker" for kind in ("plan", "progress", "leaderboard", "report", "summary")
@@ -171,6 +163,16 @@ def test_a_retune_at_work_shows_how_far_it_is(retune, api):
     assert values == sorted(values, reverse=True) != []
     process.terminate()
     process.communicate(timeout=60)
+
+
+def ended_tasks(api: str, query: dict, names: set[str]) -> dict[str, dict]:
+    """The task runs by name, once the server has written that these ended; it may be a while behind the process."""
+
+    def ended() -> dict[str, dict]:
+        return {task["name"]: task for task in ask_api(api, "task_runs/filter", query) if task["end_time"]}
+
+    wait_until(lambda: ended().keys() >= names, f"the ends of {', '.join(sorted(names))}")
+    return ended()
 
 
 def newest_artifacts(api: str) -> dict:

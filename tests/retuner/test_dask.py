@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -67,7 +68,7 @@ def test_a_closed_connection_is_worth_a_retry(open_target, snapshot, dataset):
         target.submit(toy_job(dataset))
 
 
-def test_workers_whose_heartbeat_is_not_answered_any_more_end_without_a_word(open_target, snapshot, capfd):
+def test_a_heartbeat_that_is_not_answered_any_more_is_no_news_and_a_full_disk_is(open_target, snapshot, capfd):
     async def never(**_):
         await asyncio.sleep(3600)
 
@@ -75,8 +76,11 @@ def test_workers_whose_heartbeat_is_not_answered_any_more_end_without_a_word(ope
     target.scale(0, 1)
     target._cluster._embedded.scheduler.handlers["heartbeat_worker"] = never
     time.sleep(2)  # longer than between two heartbeats
+    target._cluster._client.run(lambda: logging.getLogger("distributed.worker").error("full", exc_info=OSError("disk")))
     target.close()
-    assert capfd.readouterr().err == ""
+    told = capfd.readouterr().err
+    assert "disk" in told
+    assert "heartbeat" not in told
 
 
 def test_a_connection_that_fails_leaves_nothing_listening(open_target, snapshot, monkeypatch):
