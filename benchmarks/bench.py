@@ -128,16 +128,17 @@ class Bench:
         settings = read_settings({"RETUNER_HOME": str(self.folder / "prefect")})
         return self._stack.enter_context(prefect_server(settings))
 
-    def child(self, function: str, *, threads: int = 1, **arguments: Any) -> Measured:
+    def child(self, function: str, *, threads: int = 1, shared: Path | None = None, **arguments: Any) -> Measured:
         """Call `benchmarks.measured.MODULE:FUNCTION` in a process of its own, which holds libraries to `threads`.
 
-        It finds no work that an earlier call has shared.
+        It finds no work that an earlier call has shared, unless both were given the same folder.
         """
         file = self.new_folder("call") / "measured.json"
         command = [sys.executable, "-m", "benchmarks.child", f"benchmarks.measured.{function}"]
         given = [json.dumps(arguments), str(file)]
-        with TemporaryDirectory(prefix="shared-", dir=self.folder, ignore_cleanup_errors=True) as shared:
-            own = {**dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": str(CHECKOUT), SHARED_WORK: shared}
+        with TemporaryDirectory(prefix="shared-", dir=self.folder, ignore_cleanup_errors=True) as new:
+            work = {SHARED_WORK: str(shared or new)}
+            own = {**dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": str(CHECKOUT), **work}
             done = subprocess.run(
                 [*command, *given],
                 cwd=CHECKOUT,
