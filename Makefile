@@ -58,7 +58,7 @@ lint: install  ## lint, format, types and the import rule
 
 check: lint test  ## everything that must hold before a commit
 
-bench: .venv-bench/installed  ## measure speed and memory beside peers, in 25 minutes; writes into docs/benchmarks.md
+bench: .venv-bench/installed  ## measure speed and memory beside peers, in half an hour; writes into docs/benchmarks.md
 	@.venv-bench/bin/python -m benchmarks
 
 bench-main-job: .venv-bench/installed  ## measure make run and a retune of the data; writes into docs/benchmarks.md
