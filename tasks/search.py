@@ -1,7 +1,9 @@
 """Tasks of the search: open the study, scale, one mapped task a trial, aggregate, scale back."""
 
+import gc
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from prefect import unmapped
@@ -83,8 +85,26 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
 
 def run_trials(bench: Workbench, study: Study, target: ComputeTarget) -> None:
     """One mapped task a trial, while the coordinator works in this thread. Raises Interrupted where it was stopped."""
-    with closing(ProgressArtifact(study.name)) as artifact, closing(LeaderboardArtifact(study.name)) as board:
+    with (
+        closing(ProgressArtifact(study.name)) as artifact,
+        closing(LeaderboardArtifact(study.name)) as board,
+        _collected_before(),
+    ):
         _run_trials(bench, study, target, artifact, board)
+
+
+@contextmanager
+def _collected_before() -> Iterator[None]:
+    """Inside, the garbage collector leaves out what was there before: libraries, 300,000 objects that stay anyway.
+
+    A pass through them takes a fifth of a second, in which no worker gets its next trial.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _run_trials(

@@ -1,16 +1,20 @@
 """Our search, whole: the flow's own tasks, coordinator, ledger and Dask workers, up to the leaderboard."""
 
+import operator
 import os
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import dask
 import psutil
+from distributed import Client, LocalCluster
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from cli import prefect_process
 from cli.prefect_server import wait_until_settled
@@ -90,15 +94,28 @@ def run_search(*, parameters: dict[str, Any], home: str, api: str) -> dict[str, 
     return _settled(found, api, started)
 
 
-def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
-    """A bare Prefect `task.map` over tasks that return at once: wall and CPU seconds."""
+def map_both_ways(*, tasks: int, workers: int, api: str) -> dict[str, Any]:
+    """A bare Prefect `task.map` over tasks that return at once, and one where each waits for Dask to do nothing.
+
+    The second has as many at a time as there are Dask worker processes.
+    """
+    bare = _mapped(lambda number: number, tasks, api)
+    dask.config.set({"distributed.worker.profile.enabled": False})
+    one_each = {"n_workers": workers, "threads_per_worker": 1}
+    with LocalCluster(**one_each, dashboard_address=None) as cluster, Client(cluster) as client:
+
+        def on_dask(number: int) -> Any:
+            return client.submit(operator.index, number, pure=False).result()
+
+        return {"bare": bare, "on Dask": _mapped(on_dask, tasks, api, at_once=workers)}
+
+
+def _mapped(call: Callable[[int], Any], tasks: int, api: str, at_once: int | None = None) -> dict[str, Any]:
     runs: set[str] = set()
+    instant = task(call, name="instant", cache_policy=NO_CACHE, persist_result=False)
+    runner = ThreadPoolTaskRunner() if at_once is None else ThreadPoolTaskRunner(max_workers=at_once)
 
-    @task(cache_policy=NO_CACHE, persist_result=False)
-    def instant(number: int) -> int:
-        return number
-
-    @flow(name="benchmark-map", persist_result=False)
+    @flow(name="benchmark-map", task_runner=runner, persist_result=False)
     def mapped() -> dict[str, Any]:
         before, clock = _Cpu.now(), time.monotonic()
         futures = instant.map(range(tasks))
@@ -107,8 +124,7 @@ def map_bare(*, tasks: int, api: str) -> dict[str, Any]:
         runs.update(str(future.task_run_id) for future in futures)
         return found
 
-    found: dict[str, Any] = mapped()
-    return _settled(found, api, runs)
+    return _settled(mapped(), api, runs)
 
 
 def _settled(found: dict[str, Any], api: str, runs: Collection[str]) -> dict[str, Any]:

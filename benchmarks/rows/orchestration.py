@@ -1,5 +1,6 @@
 """What running a trial costs beside the trial: trials that return at once."""
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.bench import Bench, Measured
@@ -11,22 +12,42 @@ RECIPE = "benchmarks.measured.instant:recipe"
 
 def overhead(bench: Bench) -> Result:
     """Wall a trial against a bare Prefect task.map."""
-    trials = bench.scale.instant_trials
-    turns = bench.repeat(lambda: (_bare(bench, trials), _instant(bench, trials).value))
-    bare, ours = [one for one, _ in turns], [other for _, other in turns]
-    walls = [one["seconds"]["trials"] for one in ours]
-    wall = f"{_each(walls, trials)} against {_each([one['seconds'] for one in bare], trials)} a trial"
-    settled = " against ".join(_each([one["settled"] for one in side], trials) for side in (ours, bare))
+    return _against_bare(bench, "ours", "trials that return at once", Goal("<=", 3))
+
+
+def least_overhead(bench: Bench) -> Result:
+    """Wall of a Prefect task run that waits for a Dask task, with nothing of ours, against a bare Prefect task.map."""
+    return _against_bare(bench, "on Dask", "Prefect tasks that each wait for a Dask task which does nothing", None)
+
+
+def three_ways(bench: Bench) -> list[dict[str, dict[str, Any]]]:
+    """A bare Prefect task.map, a task.map on Dask, and our search, one after the other, once a run."""
+    return bench.repeat(lambda: _three_ways(bench, bench.scale.instant_trials))
+
+
+def _three_ways(bench: Bench, size: int) -> dict[str, dict[str, Any]]:
+    without = bench.child("search:map_both_ways", tasks=size, workers=bench.cores, api=bench.api()).value
+    ours = _instant(bench, size).value
+    return {**without, "ours": {**ours, "seconds": ours["seconds"]["trials"]}}
+
+
+def _against_bare(bench: Bench, way: str, words: str, goal: Goal | None) -> Result:
+    size, found = bench.scale.instant_trials, bench.once(three_ways)
+
+    def beside(seconds: Callable[[dict[str, Any]], float]) -> str:
+        return " against ".join(
+            middle([1000 * seconds(one[side]) / size for one in found], "ms") for side in (way, "bare")
+        )
+
     cpu = "; ".join(
-        f"{which} {_each([one['cpu'][which] for one in ours], trials)} against "
-        f"{_each([one['cpu'][which] for one in bare], trials)}"
-        for which in ("flow", "workers", "server")
+        f"{which} {beside(lambda one, of=which: one['cpu'][of])}" for which in ("flow", "workers", "server")
     )
     return Result(
-        f"wall a trial, {trials} trials that return at once, against a bare Prefect task.map",
-        [mine / other["seconds"] for mine, other in zip(walls, bare, strict=True)],
-        goal=Goal("<=", 3),
-        beside=f"{wall}; until the server has written all task runs {settled}; CPU a trial in the meantime: {cpu}",
+        f"wall a trial, {size} {words}, against a bare Prefect task.map",
+        [one[way]["seconds"] / one["bare"]["seconds"] for one in found],
+        goal=goal,
+        beside=f"{beside(lambda one: one['seconds'])} a trial; until the server has written all task runs "
+        f"{beside(lambda one: one['settled'])}; CPU a trial in the meantime: {cpu}",
     )
 
 
@@ -62,18 +83,9 @@ def few_and_many(bench: Bench) -> list[tuple[Measured, Measured]]:
     return bench.repeat(lambda: (_instant(bench, few), _instant(bench, many)))
 
 
-def _bare(bench: Bench, tasks: int) -> dict[str, Any]:
-    value: dict[str, Any] = bench.child("search:map_bare", tasks=tasks, api=bench.api()).value
-    return value
-
-
 def _instant(bench: Bench, trials: int) -> Measured:
     parameters: dict[str, Any] = {"recipe": RECIPE, "model_name": "instant"}
     return our_search(bench, trials=trials, **parameters)
 
 
-def _each(seconds: list[float], trials: int) -> str:
-    return middle([1000 * one / trials for one in seconds], "ms")
-
-
-ROWS = (overhead, memory, flat_cost)
+ROWS = (overhead, least_overhead, memory, flat_cost)

@@ -208,14 +208,14 @@ class DaskCluster:
     def submit(self, job: Job, worker: Worker) -> Any:
         """Start the job on that worker and nowhere else; its key is its name."""
         import cloudpickle
-        from toolz import compose
+        from toolz import pipe
 
         # travels as bytes and is opened on the worker, since the scheduler pickles a function by reference again
-        call = compose(methodcaller("__call__", job.to_dict(), self._snapshot.hash), cloudpickle.loads)
+        call = (pipe, self._run, cloudpickle.loads, methodcaller("__call__", job.to_dict(), self._snapshot.hash))
         options = {"workers": [worker.address], "allow_other_workers": False, "retries": 0, "pure": False}
         self._prepare()
         with self._translated():
-            return self._client.submit(call, self._run, key=job.name, **options)
+            return self._client.submit(*call, key=job.name, **options)
 
     def cancel(self, future: Any) -> None:
         """Withdraw the key: dropped where it waits; a running training sees it."""

@@ -4,6 +4,7 @@ Nothing here may use another module of retuner; `retuner_training` is imported i
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import logging
@@ -88,6 +89,9 @@ class SnapshotPlugin(WorkerPlugin):  # type: ignore[misc]
             from retuner_training import recipe, run  # noqa: F401
 
             recipe.load_recipe(name)
+            if self._embedded:  # the process is ours, and garbage need not be looked for in all that again and again
+                gc.collect()
+                gc.freeze()
 
 
 def is_news(record: logging.LogRecord) -> bool:
