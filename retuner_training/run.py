@@ -105,8 +105,11 @@ def _attempt(job: Job, folder: Path, send: Send | None, stop_asked: Callable[[],
 
 
 @lru_cache(maxsize=1)
-def _thread_pools(modules: int) -> ThreadpoolController:
-    """Those of the libraries that are loaded. Looking for them takes 3 ms: again only where modules were imported."""
+def _thread_pools(number_of_modules: int) -> ThreadpoolController:
+    """Those of the loaded libraries. Looking for them takes 3 ms: done again only where the number of modules changed.
+
+    A library that came without a new module is not seen until then.
+    """
     return ThreadpoolController()
 
 

@@ -12,42 +12,43 @@ RECIPE = "benchmarks.measured.instant:recipe"
 
 def overhead(bench: Bench) -> Result:
     """Wall a trial against a bare Prefect task.map."""
-    return _against_bare(bench, "ours", "trials that return at once", Goal("<=", 3))
+    return _against_bare(bench, "ours", "a trial, {} trials that return at once", Goal("<=", 3))
 
 
 def least_overhead(bench: Bench) -> Result:
-    """Wall of a Prefect task run that waits for a Dask task, with nothing of ours, against a bare Prefect task.map."""
-    return _against_bare(bench, "on Dask", "Prefect tasks that each wait for a Dask task which does nothing", None)
+    """Wall of Prefect tasks that each wait for a Dask task, with nothing of ours, against a bare Prefect task.map."""
+    return _against_bare(bench, "on Dask", "a task, {} Prefect tasks that each wait for a Dask task which does nothing")
 
 
 def three_ways(bench: Bench) -> list[dict[str, dict[str, Any]]]:
-    """A bare Prefect task.map, a task.map on Dask, and our search, one after the other, once a run."""
+    """A bare Prefect task.map, our search, and a task.map on Dask, one after the other, once a run."""
     return bench.repeat(lambda: _three_ways(bench, bench.scale.instant_trials))
 
 
 def _three_ways(bench: Bench, size: int) -> dict[str, dict[str, Any]]:
-    without = bench.child("search:map_both_ways", tasks=size, workers=bench.cores, api=bench.api()).value
+    bare = bench.child("search:map_bare", tasks=size, api=bench.api()).value
     ours = _instant(bench, size).value
-    return {**without, "ours": {**ours, "seconds": ours["seconds"]["trials"]}}
+    on_dask = bench.child("search:map_on_dask", tasks=size, workers=bench.cores, api=bench.api()).value
+    return {"bare": bare, "ours": {**ours, "seconds": ours["seconds"]["trials"]}, "on Dask": on_dask}
 
 
-def _against_bare(bench: Bench, way: str, words: str, goal: Goal | None) -> Result:
+def _against_bare(bench: Bench, way: str, words: str, goal: Goal | None = None) -> Result:
     size, found = bench.scale.instant_trials, bench.once(three_ways)
 
-    def beside(seconds: Callable[[dict[str, Any]], float]) -> str:
+    def each(seconds: Callable[[dict[str, Any]], float]) -> str:
         return " against ".join(
             middle([1000 * seconds(one[side]) / size for one in found], "ms") for side in (way, "bare")
         )
 
-    cpu = "; ".join(
-        f"{which} {beside(lambda one, of=which: one['cpu'][of])}" for which in ("flow", "workers", "server")
-    )
+    def cpu(which: str) -> str:
+        return f"{which} {each(lambda one: one['cpu'][which])}"
+
     return Result(
-        f"wall a trial, {size} {words}, against a bare Prefect task.map",
+        f"wall {words.format(size)}, against a bare Prefect task.map",
         [one[way]["seconds"] / one["bare"]["seconds"] for one in found],
         goal=goal,
-        beside=f"{beside(lambda one: one['seconds'])} a trial; until the server has written all task runs "
-        f"{beside(lambda one: one['settled'])}; CPU a trial in the meantime: {cpu}",
+        beside=f"{each(lambda one: one['seconds'])}; until the server has written all task runs "
+        f"{each(lambda one: one['settled'])}; CPU in the meantime: {cpu('flow')}; {cpu('workers')}; {cpu('server')}",
     )
 
 

@@ -211,11 +211,11 @@ class DaskCluster:
         from toolz import pipe
 
         # travels as bytes and is opened on the worker, since the scheduler pickles a function by reference again
-        call = (pipe, self._run, cloudpickle.loads, methodcaller("__call__", job.to_dict(), self._snapshot.hash))
+        call = methodcaller("__call__", job.to_dict(), self._snapshot.hash)
         options = {"workers": [worker.address], "allow_other_workers": False, "retries": 0, "pure": False}
         self._prepare()
         with self._translated():
-            return self._client.submit(*call, key=job.name, **options)
+            return self._client.submit(pipe, self._run, cloudpickle.loads, call, key=job.name, **options)
 
     def cancel(self, future: Any) -> None:
         """Withdraw the key: dropped where it waits; a running training sees it."""

@@ -89,7 +89,7 @@ class SnapshotPlugin(WorkerPlugin):  # type: ignore[misc]
             from retuner_training import recipe, run  # noqa: F401
 
             recipe.load_recipe(name)
-            if self._embedded:  # the process is ours, and garbage need not be looked for in all that again and again
+            if self._embedded:  # the process is ours, and libraries hold no garbage: collections skip them from here on
                 gc.collect()
                 gc.freeze()
 

@@ -1,6 +1,7 @@
 """What is particular to Dask: embedded workers, schedulers that go away, and trainings that take too long."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -313,6 +314,22 @@ def test_embedded_workers_keep_what_a_training_has_freed(open_target, snapshot, 
     wait(target, job)
     worker = psutil.Process(int(Path(job.parameters["record"]).read_text()))
     assert worker.environ().items() >= dask_cluster.MEMORY.items()
+
+
+def test_embedded_workers_alone_leave_their_libraries_out_of_collections(
+    open_target, snapshot, dataset, address, elsewhere
+):
+    def left_out(target):
+        target.scale(0, 1)
+        job = toy_job(dataset)
+        target.submit(job)
+        wait(target, job)  # which begins when the recipe has been imported
+        cluster = target._cluster
+        return list(cluster.ask(gc.get_freeze_count, workers=list(cluster.workers().values())).values())
+
+    assert min(left_out(open_target(snapshot))) > 10_000
+    with worker(address, elsewhere):
+        assert left_out(open_target(snapshot, address)) == [0]
 
 
 def test_embedded_processes_talk_to_holders_of_their_certificate_alone(open_target, snapshot, dataset):

@@ -71,6 +71,23 @@ def test_a_node_reads_back_the_tables_as_they_were(dataset, raw):
         pd.testing.assert_frame_equal(tables[name], table)
 
 
+def test_columns_of_every_kind_are_read_as_pandas_reads_them(tmp_path):
+    """A recipe of one's own may have any."""
+    columns = {
+        "day": pd.date_range("2026-03-01", periods=3, tz="Europe/Berlin"),
+        "kind": pd.Categorical(["a", None, "b"]),
+        "whole": pd.array([1, None, 3], dtype="Int64"),
+        "words": pd.array(["one", None, "three"], dtype="str"),
+        "anything": [b"1", None, b"3"],
+        "lists": [[1], [], [2, 3]],
+        "true": [True, False, True],
+    }
+    recipe = SimpleNamespace(name="toy", prepare=lambda folder, options: ({"rows": pd.DataFrame(columns)}, {}))
+    made = build_dataset(RawData(tmp_path, {}), recipe, {}, tmp_path / "home")
+    expected = pd.read_parquet(made.folder / "rows.parquet")
+    pd.testing.assert_frame_equal(load_tables(made.folder)["rows"], expected)
+
+
 def test_the_same_input_has_the_same_name_in_another_home(dataset, raw, tmp_path):
     again = build_dataset(raw, RECIPE, OPTIONS, tmp_path / "other home")
     assert again.name == dataset.name

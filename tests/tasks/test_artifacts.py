@@ -1,5 +1,6 @@
 """What the Prefect UI shows while a search runs, on a real Prefect server."""
 
+import gc
 import json
 import threading
 import time
@@ -70,8 +71,11 @@ def test_a_server_that_hangs_neither_holds_up_the_end_nor_writes_older_content_l
     assert written == [["first"], ["last"]]
 
 
-def test_a_search_that_cannot_begin_leaves_no_writer(monkeypatch):
+def test_a_search_that_cannot_begin_leaves_no_writer_and_no_object_uncollected(monkeypatch):
+    left_out = [gc.get_freeze_count()]
+
     def refuse(*_):
+        left_out.append(gc.get_freeze_count())
         raise UserError("no")
 
     monkeypatch.setattr(artifacts, "create_progress_artifact", lambda **_: None)
@@ -79,6 +83,8 @@ def test_a_search_that_cannot_begin_leaves_no_writer(monkeypatch):
     with pytest.raises(UserError):
         search_tasks.run_trials(None, SimpleNamespace(name="FAQ_ranker-ab-1"), SimpleNamespace(link=lambda _: None))
     wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "artifact-writer"])
+    assert left_out[1] > left_out[0] + 100_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_leaderboard_is_due_only_now_and_then(in_flow, monkeypatch):
