@@ -90,7 +90,6 @@ class SnapshotPlugin(WorkerPlugin):  # type: ignore[misc]
 
             recipe.load_recipe(name)
             if self._embedded:  # the process is ours, and libraries hold no garbage: collections skip them from here on
-                gc.collect()
                 gc.freeze()
 
 
