@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from cli.prefect_server import prefect_server
@@ -128,7 +129,15 @@ class Bench:
         settings = read_settings({"RETUNER_HOME": str(self.folder / "prefect")})
         return self._stack.enter_context(prefect_server(settings))
 
-    def child(self, function: str, *, threads: int = 1, shared: Path | None = None, **arguments: Any) -> Measured:
+    def child(
+        self,
+        function: str,
+        *,
+        threads: int = 1,
+        shared: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        **arguments: Any,
+    ) -> Measured:
         """Call `benchmarks.measured.MODULE:FUNCTION` in a process of its own, which holds libraries to `threads`.
 
         It finds no work that an earlier call has shared, unless both were given the same folder.
@@ -138,7 +147,7 @@ class Bench:
         given = [json.dumps(arguments), str(file)]
         with TemporaryDirectory(prefix="shared-", dir=self.folder, ignore_cleanup_errors=True) as new:
             work = {SHARED_WORK: str(shared or new)}
-            own = {**dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": str(CHECKOUT), **work}
+            own = {**dict.fromkeys(_THREADS, str(threads)), "PYTHONPATH": str(CHECKOUT), **work, **environment}
             done = subprocess.run(
                 [*command, *given],
                 cwd=CHECKOUT,

@@ -7,13 +7,16 @@ from typing import Any
 from cli.prefect_server import wait_until_settled
 from retuner.errors import Interrupted
 
+LOGGING = {
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "retuner",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # lines after a flow run are the terminal's alone
+}
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+
 
 def configure_prefect(*, debug: bool) -> None:
-    """Prefect reads these when it is imported: our own lines go to the terminal, everything to the API."""
-    os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = "retuner"
-    os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"  # lines after a flow run are the terminal's alone
-    if not debug:
-        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+    """Our own lines go to the terminal, everything to the API. Prefect reads its variables when it is imported."""
+    os.environ.update(LOGGING if debug else LOGGING | QUIET)
     logging.getLogger("retuner").setLevel(logging.INFO)
 
 

@@ -24,13 +24,17 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def write_whole(file: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary name beside `file`, then rename it: `file` is there whole or not at all."""
+def write_whole(file: Path, write: Callable[[Path], object], *, forced: bool = True) -> None:
+    """Let `write` fill a temporary name beside `file`, then rename it: `file` is there whole or not at all.
+
+    Where it is not `forced` to the disk, that does not hold for a loss of power.
+    """
     part = file.with_name(f".{file.name}.{uuid4().hex}.part")
     try:
         write(part)
-        with part.open("rb+") as content:
-            os.fsync(content.fileno())
+        if forced:
+            with part.open("rb+") as content:
+                os.fsync(content.fileno())
         part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -38,9 +42,9 @@ def write_whole(file: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_result(result: JobResult, file: Path) -> None:
-    """Write `result` as JSON, whole."""
+    """Write `result` as JSON, whole. A trial's is not forced to the disk: one that a loss of power damages is none."""
     text = json.dumps(asdict(result), indent=1)
-    write_whole(file, lambda part: part.write_text(text))
+    write_whole(file, lambda part: part.write_text(text), forced=bool(result.files))
 
 
 def read_result(folder: Path) -> JobResult | None:

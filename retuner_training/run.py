@@ -6,13 +6,11 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import ThreadpoolController
 
 from retuner_training.dataset import load_tables
 from retuner_training.errors import InvalidInput, StopTraining, Unreachable
@@ -32,6 +30,7 @@ from retuner_training.result import (
     write_result,
     write_whole,
 )
+from retuner_training.threads import limited_threads
 from retuner_training.transfer import Sign, dataset_folder, output_folder, sign_from_environment
 from retuner_training.versions import library_versions
 
@@ -86,7 +85,7 @@ def _attempt(job: Job, folder: Path, send: Send | None, stop_asked: Callable[[],
     try:
         recipe = load_recipe(job.recipe)  # before the limits: they hold only libraries that are loaded
         job = replace(job, dataset=str(dataset_folder(job.dataset, sign)))
-        with _thread_pools(len(sys.modules)).limit(limits=job.threads):
+        with limited_threads(job.threads):
             if job.kind == "evaluate":
                 _evaluate(job, recipe, folder, result)
             else:
@@ -102,15 +101,6 @@ def _attempt(job: Job, folder: Path, send: Send | None, stop_asked: Callable[[],
         result.traceback = redact(traceback.format_exc())
     result.seconds, result.cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
     return result
-
-
-@lru_cache(maxsize=1)
-def _thread_pools(number_of_modules: int) -> ThreadpoolController:
-    """Those of the loaded libraries. Looking for them takes 3 ms: done again only where the number of modules changed.
-
-    A library that came without a new module is not seen until then.
-    """
-    return ThreadpoolController()
 
 
 def _train(
@@ -167,8 +157,9 @@ def means_and_errors(scores: pd.DataFrame, metrics: tuple[str, ...]) -> tuple[di
     """
     if scores.empty:
         raise InvalidInput("There is no row to score: the dataset's part is empty.")
-    means = {name: float(scores[name].mean(skipna=False)) for name in metrics}
-    deviations = {name: float(scores[name].std(ddof=min(1, len(scores) - 1), skipna=False)) for name in metrics}
+    columns = {name: scores[name].to_numpy(dtype=float) for name in metrics}
+    means = {name: float(np.mean(column)) for name, column in columns.items()}
+    deviations = {name: float(np.std(column, ddof=min(1, len(scores) - 1))) for name, column in columns.items()}
     return means, {name: deviation / len(scores) ** 0.5 for name, deviation in deviations.items()}
 
 

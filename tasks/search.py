@@ -9,6 +9,7 @@ from typing import Any
 from prefect import unmapped
 from prefect.futures import wait
 from prefect.logging import get_run_logger
+from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -59,14 +60,31 @@ def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
     return stages.scale_up(bench, study, target)
 
 
+said_by_us: set[str] = set()
+"""Task runs whose end is in the log already: Prefect adds a line that says less."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    run = getattr(record, "task_run_id", "")
+    if run not in said_by_us or not str(record.msg).startswith("Finished in state"):
+        return True
+    said_by_us.discard(run)
+    return False
+
+
+logging.getLogger("prefect.task_runs").addFilter(_is_news)
+
+
 @stage(name="trial", task_run_name="trial-{slot:04d}", retries=0, on_failure=[])
 def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any:
-    """Wait for the end of one trial; its state is the trial's. Trying again is the coordinator's."""
-    log = get_run_logger()  # for the log of the task alone: a terminal shows the lines of all trials together
+    """Wait for the end of one trial; its state is the trial's. Trying again is the coordinator's.
+
+    Prefect's own logger is for what is in the log of the task alone: a terminal shows the lines of all trials together.
+    """
 
     def tell_page(job: str) -> None:
         if page := target.link(job):
-            log.info("%s is at %s", job, page)
+            get_run_logger().info("%s is at %s", job, page)
 
     trial = coordinator.wait(slot, tell_page)
     if trial is None:
@@ -79,7 +97,8 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
         words = (coordinator.study, trial.number, trial.state, state.message, in_words(trial.parameters))
         logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
         if trial.state is TrialState.FAILED and last.log:
-            log.error("The end of the log of %s:\n%s", last.job, last.log)
+            get_run_logger().error("The end of the log of %s:\n%s", last.job, last.log)
+        said_by_us.add(task_run.id)
     return state
 
 

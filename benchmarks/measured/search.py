@@ -16,6 +16,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from cli import prefect_process
 from cli.prefect_server import wait_until_settled
+from cli.progress import show_lines
+from retuner.logs import prepare_logs
 from retuner.parameters import Parameters
 from retuner.parameters.values import parse_parameters
 from retuner.settings import read_settings
@@ -56,6 +58,7 @@ def _cpu_of(process: psutil.Process) -> float:
 def search(parameters: Parameters, home: str) -> dict[str, Any]:
     """What `flows/retune.py` does up to the best trial; wall seconds of the stages, and the trials as they ended."""
     settings = read_settings({"RETUNER_HOME": home})
+    prepare_logs(settings.log)
     with open_workbench(parameters, settings, threading.Event()) as bench:
         dataset = prepare_dataset(bench)
         store_dataset(bench, dataset)
@@ -88,7 +91,8 @@ def search(parameters: Parameters, home: str) -> dict[str, Any]:
 
 def run_search(*, parameters: dict[str, Any], home: str, api: str) -> dict[str, Any]:
     """Run the search and leave when the server at `api` has written all of it, so that it is idle for what follows."""
-    found: dict[str, Any] = search(parse_parameters(parameters), home)
+    with show_lines():
+        found: dict[str, Any] = search(parse_parameters(parameters), home)
     return _settled(found, api, started)
 
 

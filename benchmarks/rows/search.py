@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.bench import Bench, Failure, Measured, server
 from benchmarks.result import Goal, Result, middle
 from benchmarks.rows.cost import dataset
+from cli.in_process import LOGGING, QUIET
 
 PEERS = ("optuna", "ray", "sklearn")
 SAME = 1e-6
@@ -20,6 +21,7 @@ def our_search(bench: Bench, *, trials: int, shared: Path | None = None, **param
     measured = bench.child(
         "search:run_search",
         shared=shared,
+        environment=LOGGING | QUIET,  # as the command `retune run` has them
         parameters={"search": search, "compute": {"nodes": bench.cores}, **parameters},
         home=home,
         api=bench.api(),

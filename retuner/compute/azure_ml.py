@@ -93,6 +93,7 @@ class AzureMlTarget:
         look_every: float = 5.0,
     ) -> None:
         self.news = threading.Event()  # never set: the service has to be asked
+        self.ahead = 0  # it hands out its own queue
         self._parameters = parameters
         self._snapshot = snapshot
         self._scratch = scratch

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,6 +53,8 @@ class _Submitted:
 class DaskTarget:
     """Runs one job at a time on each worker, chosen here, and takes results from storage alone.
 
+    Where all workers are busy, each is given one job more, which begins when the first has ended.
+
     A stop is a cancelled key, which the training looks at with every report and which also tells it that its
     client is gone. A job that has not stopped `patience` seconds later has its worker restarted. A training looks at
     its own seconds, but one that never reports does not: `grace` seconds after them it is stopped from here. `stop`
@@ -70,6 +73,7 @@ class DaskTarget:
         stop: threading.Event | None = None,
     ) -> None:
         self.news = threading.Event()
+        self.ahead = 1
         self._stop = stop or threading.Event()
         self._snapshot = snapshot
         self._scratch = scratch
@@ -131,7 +135,7 @@ class DaskTarget:
                 raise Interrupted(f"Stopped while waiting for workers of {self._cluster.address}; {GOES_ON}.")
 
     def submit(self, job: Job) -> None:
-        """Start the job on a free worker, or as soon as one is free; a name that is known is left as it is."""
+        """Start the job on a free worker, or as soon as there is one; a name that is known is left as it is."""
         if job.name in self._jobs:
             return
         entry = _Submitted(job)
@@ -219,13 +223,9 @@ class DaskTarget:
             self.news.set()
 
     def _dispatch(self) -> None:
-        """Give waiting jobs to free workers, in the order of submission."""
+        """Give waiting jobs to free workers, then one each to those that run one, in the order of submission."""
         waiting = [entry for entry in self._unsettled.values() if entry.worker is None and entry.final is None]
-        busy = {
-            entry.worker.id for entry in self._unsettled.values() if entry.worker and entry.final is None
-        } | self._deaf()
-        free = [worker for id_, worker in self._workers.items() if id_ not in busy][: max(0, self._maximum - len(busy))]
-        for worker in free:
+        for worker in self._with_room() if waiting else ():
             if not waiting:
                 break
             if not self._reaches(waiting[0].job, worker):
@@ -237,6 +237,15 @@ class DaskTarget:
             except BaseException:
                 entry.worker = None  # it waits again, and the worker is free
                 raise
+
+    def _with_room(self) -> list[Worker]:
+        """Workers that can be given a job now: free ones first, then those that run a job which nobody has stopped."""
+        running = [entry for entry in self._unsettled.values() if entry.worker and entry.final is None]
+        jobs = Counter(entry.worker.id for entry in running if entry.worker)
+        shunned = self._deaf() | {entry.worker.id for entry in running if entry.worker and entry.cancelled is not None}
+        free = [worker for id_, worker in self._workers.items() if id_ not in jobs.keys() | shunned]
+        behind = [worker for id_, worker in self._workers.items() if 0 < jobs[id_] <= self.ahead and id_ not in shunned]
+        return free[: max(0, self._maximum - len(jobs.keys() | shunned))] + behind
 
     def _reaches(self, job: Job, worker: Worker) -> bool:
         """Once per dataset and worker: it must see the files that we see, on whatever machine it is.

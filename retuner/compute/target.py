@@ -67,6 +67,8 @@ class ComputeTarget(Protocol):
 
     news: threading.Event
     """Set by a target that hears when a job ends, so that a poll is worth it at once. Who waits for it clears it."""
+    ahead: int
+    """Jobs that a node can be given beyond the one that it runs; they begin when it has ended."""
 
     @property
     def nodes(self) -> int:

@@ -32,9 +32,9 @@ class SearchBudget:
     purse: Purse | None = None
     """What the study may spend; None where nobody counts."""
 
-    def slots(self, nodes: int) -> int:
-        """Trials that may be in flight on that many nodes."""
-        return nodes if self.parallel is None else min(self.parallel, nodes)
+    def slots(self, nodes: int, *, ahead: int = 0) -> int:
+        """Trials that may be in flight on that many nodes, of which each may be given some `ahead` of time."""
+        return nodes * (1 + ahead) if self.parallel is None else min(self.parallel, nodes)
 
     def room(self, free: int, pending: Iterable[TrialRecord]) -> int:
         """How many jobs may be sent to so many free slots: the pending trials first, then trials yet to be asked.

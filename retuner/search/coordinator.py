@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from retuner.compute.target import ComputeTarget, JobState, JobStatus
 from retuner.errors import RetryableError, RetunerError, UserError
+from retuner.search.ahead import Ahead
 from retuner.search.board import NoticeBoard
 from retuner.search.budget import FAILURES_PER_NODE, SearchBudget, check_success
 from retuner.search.draws import planned_trials
@@ -82,6 +83,7 @@ class Coordinator:
         self._patience = Patience(self._pace)
         self._board = NoticeBoard()
         self._live = LiveStudy(plan_of(study))
+        self._ahead = Ahead(0 if self._live.learns else target.ahead)
         planned = planned_trials(study.identity.space, study.identity.sampler, budget.trials)
         self._scores = Scores(self._name, planned=planned, direction=study.identity.direction)
         self._asked = 0
@@ -263,6 +265,7 @@ class Coordinator:
         elif after.state.is_finished():
             self._failed_here += after.state is TrialState.FAILED
             self._live.tell(after.number, after.state, after.value)
+            self._ahead.heard(after)
             self._unposted.append(after)
         elif after.state is TrialState.CANCELLED:
             self._unposted.append(after)
@@ -286,7 +289,7 @@ class Coordinator:
 
     def _fill_slots(self) -> bool:
         """Ask as many trials as there is room for, and make their attempts known; whether there were any."""
-        slots = self._budget.slots(self._target.nodes)
+        slots = self._budget.slots(self._target.nodes, ahead=self._ahead.jobs)
         if slots < 1 and not self._flights:
             self._flush()
             raise RetryableError("The compute target has no node at the moment: check that its workers run.")
@@ -351,15 +354,14 @@ class Coordinator:
         self._closing, self._closed_at = closing, time.monotonic()
         unsent = [name for name, flight in self._flights.items() if not flight.sent]
         for trial in [*self._pending, *(self._flights.pop(name).trial for name in unsent)]:
-            if (
-                trial.attempts and trial.attempts[-1].ended is None
-            ):  # an earlier process or a lost answer may have sent it
+            if trial.attempts and trial.attempts[-1].ended is None:  # whose answer may have been lost
                 self._orphans.append(trial.attempts[-1].job)
             self._move(trial, set_aside(trial, f"not started ({_CLOSING_WORDS[closing]})"))
         self._pending.clear()
         for flight in self._flights.values():
             if not flight.stop:
-                flight.stop = "minutes" if closing == "minutes" else "stopped"
+                has_begun = flight.trial.attempts[-1].state is TrialState.RUNNING
+                flight.stop = "minutes" if closing == "minutes" and has_begun else "stopped"
                 asked = ask_to_stop(flight.trial, flight.stop)
                 self._move(flight.trial, asked)
                 flight.trial = asked

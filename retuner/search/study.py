@@ -79,6 +79,11 @@ class LiveStudy:
         self._reported: dict[int, int] = {}
         self._told = 0
 
+    @property
+    def learns(self) -> bool:
+        """Whether a trial that is asked for later knows more; else its number alone decides."""
+        return self._draw is None
+
     def ask(self, parameters: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """The next trial: its number and hyperparameters. Given `parameters` are taken as they are (resume)."""
         number = self._told

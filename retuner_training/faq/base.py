@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from retuner_training.cache import fingerprint, shared_work
 from retuner_training.errors import InvalidInput
@@ -30,6 +29,7 @@ from retuner_training.recipe import (
     Tables,
     wrong_rows,
 )
+from retuner_training.threads import limited_threads
 
 METRICS = ("gain@1", "gain@2", "gain@3")
 OBJECTIVE = Objective("gain@1")
@@ -85,7 +85,7 @@ class FaqRecipe(ABC):
         pairs = pairs[pairs["n"] < self.match(parameters)]
         frame = pair_frame(texts["text"], questions["text"], pairs["text"].to_numpy(), pairs["question"].to_numpy())
         matches = (pairs["n"] == 0).to_numpy()
-        with threadpool_limits(limits=resources.threads), shared_work(threads=resources.threads):
+        with limited_threads(resources.threads), shared_work(threads=resources.threads):
             features = pipeline["features"].fit_transform(frame, matches)
             progress.check()
             reports = _TuneReports(pipeline, tables, progress)

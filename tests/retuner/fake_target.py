@@ -36,9 +36,16 @@ class FakeTarget:
     """
 
     def __init__(
-        self, curve: Curve = rising, *, nodes: int = 1, speed: int = 1, storage: dict[str, JobResult] | None = None
+        self,
+        curve: Curve = rising,
+        *,
+        nodes: int = 1,
+        speed: int = 1,
+        took: float = 1.0,
+        storage: dict[str, JobResult] | None = None,
     ) -> None:
         self.news = threading.Event()
+        self.ahead = 0
         self.size = nodes
         self.storage = {} if storage is None else storage
         self.submitted: list[str] = []
@@ -48,11 +55,14 @@ class FakeTarget:
         self.busiest = 0
         self.deaf = False
         """Whether jobs ignore that they are cancelled."""
+        self.queued: set[str] = set()
+        """Jobs that no node has room for."""
         self.silent = 0
         """Calls to poll or submit that fail from now on."""
         self.on_poll: Callable[[], None] | None = None
         self._curve = curve
         self._speed = speed
+        self._took = took
         self._jobs: dict[str, Running] = {}
 
     @property
@@ -126,6 +136,10 @@ class FakeTarget:
             raise RetryableError("the target does not answer")
 
     def _advance(self, running: Running) -> None:
+        if running.job.name in self.queued:
+            if running.stop:
+                running.status = JobStatus(JobState.STOPPED, message="asked")
+            return None
         if running.error is not None:
             reason = f"{type(running.error).__name__}: {running.error}"
             return self._end(running, "failed", reason=reason)
@@ -148,7 +162,7 @@ class FakeTarget:
             metrics={} if value is None else {"gain@1": value},
             reports=reports,
             reason=reason,
-            seconds=1.0,
+            seconds=self._took,
         )
         self.storage[running.job.name] = result
         running.status = self._status(result)
@@ -165,6 +179,8 @@ class FakeTarget:
         running = self._jobs[name]
         if running.status is not None:
             return running.status
+        if name in self.queued:
+            return JobStatus(JobState.QUEUED)
         reports = tuple(report for report in self._reports(running) if report[0] > step)
         return JobStatus(JobState.RUNNING, reports=reports, node="node-1")
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from coordinator_bench import PACE, Bench, falling_out
 from fake_target import FakeTarget
 
 from retuner.errors import FatalError, RetryableError, UserError
+from retuner.search.ahead import TRIALS, Ahead
 from retuner.search.ledger import Ledger
 from retuner.search.patience import Patience
-from retuner.search.records import best_trial
+from retuner.search.records import TrialRecord, best_trial
 from retuner.search.states import StudyState, TrialState
 from retuner_training.job import Job
 
@@ -53,6 +55,43 @@ def test_every_node_is_used_and_no_more_than_the_budget_allows(bench):
     bench.run(all_nodes)
     bench.run(limited, parallel=2, seed=1)
     assert (all_nodes.busiest, limited.busiest) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "options", "busiest"),
+    [
+        (0.1, {"sampler": "random"}, 4),
+        (0.1, {"sampler": "tpe"}, 2),  # a trial that is asked for earlier knows less
+        (0.1, {"sampler": "random", "parallel": 2}, 2),
+        (0.5, {"sampler": "random"}, 2),
+    ],
+)
+def test_nodes_are_given_short_trials_ahead_of_time(bench, seconds, options, busiest):
+    target = FakeTarget(nodes=2, took=seconds)
+    target.ahead = 1
+    progress = bench.run(target, trials=TRIALS + 6, **options)
+    assert target.busiest == busiest
+    assert progress.counters["completed"] == TRIALS + 6
+
+
+def test_no_trial_is_given_ahead_of_time_before_some_were_short(bench):
+    target = FakeTarget(nodes=2, took=0.1)
+    target.ahead = 1
+    bench.run(target, trials=TRIALS, sampler="random")
+    assert target.busiest == 2
+
+
+def test_a_long_trial_ends_what_is_given_ahead_of_time():
+    ahead = Ahead(1)
+    short = TrialRecord(0, TrialState.COMPLETED, {}, seconds=0.1)
+    for _ in range(TRIALS):
+        assert ahead.jobs == 0
+        ahead.heard(short)
+    assert ahead.jobs == 1
+    ahead.heard(replace(short, seconds=None))  # it left no result
+    assert ahead.jobs == 1
+    ahead.heard(replace(short, seconds=2.0))
+    assert ahead.jobs == 0
 
 
 def test_the_number_of_nodes_does_not_change_the_trials(bench):
@@ -300,6 +339,13 @@ def test_when_the_minutes_are_over_live_trials_end_with_their_last_report(bench)
     assert not progress.stopped
     assert coordinator.wait(0).state is TrialState.PRUNED
     assert coordinator.wait(5) is None
+
+
+def test_a_job_that_never_began_before_the_minutes_were_over_has_not_failed(bench):
+    endless = FakeTarget(lambda p: [p["x"]] * 10**6, nodes=2)
+    endless.queued = {f"{bench.coordinator(endless).study}-t0001-a1"}
+    bench.run(endless, minutes=0.1 / 60)
+    assert bench.states() == ["pruned", "cancelled"]
 
 
 def test_jobs_that_ignore_the_end_of_the_minutes_count_with_their_last_report(bench):

@@ -116,6 +116,62 @@ def test_the_next_attempt_is_not_given_to_a_worker_that_died_since_the_last_look
     assert wait(target, second).state is JobState.COMPLETED
 
 
+def sent(target):
+    """Jobs that the scheduler has, of one embedded worker."""
+    return target._cluster.keys_with_prefix("s-")
+
+
+def test_a_busy_worker_is_given_one_job_more_which_begins_when_the_first_has_ended(open_target, snapshot, dataset):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    first = toy_job(dataset, "s-t0001-a1", steps=10_000, delay=0.02)
+    second, third = (toy_job(dataset, f"s-t000{number}-a1") for number in (2, 3))
+    for job in (first, second, third):
+        target.submit(job)
+    wait(target, first, has_reported)
+    assert sorted(sent(target)) == [first.name, second.name]
+    assert target.poll({second.name: -1})[second.name].state is JobState.QUEUED
+    target.cancel([first.name])
+    assert [wait(target, job).state.value for job in (first, second, third)] == ["stopped", "completed", "completed"]
+
+
+def test_no_job_is_given_to_a_worker_whose_job_was_asked_to_stop(open_target, snapshot, dataset):
+    """It may never stop, and then its worker is restarted."""
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    deaf, second = toy_job(dataset, deaf_at=1), toy_job(dataset, "s-t0002-a1")
+    target.submit(deaf)
+    wait(target, deaf, has_reported)
+    target.cancel([deaf.name])
+    target.submit(second)
+    assert second.name not in sent(target)
+    assert wait(target, deaf).state is JobState.STOPPED
+    assert wait(target, second).state is JobState.COMPLETED
+    assert len(Path(second.parameters["record"]).read_text().splitlines()) == 1
+
+
+def test_a_worker_that_dies_loses_the_job_behind_as_well(open_target, snapshot, dataset):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    first, second = toy_job(dataset, steps=10_000, delay=0.02), toy_job(dataset, "s-t0002-a1")
+    for job in (first, second):
+        target.submit(job)
+    wait(target, first, has_reported)
+    os.kill(int(Path(first.parameters["record"]).read_text()), signal.SIGKILL)
+    assert [wait(target, job).state for job in (first, second)] == [JobState.LOST, JobState.LOST]
+    again = toy_job(dataset, "s-t0002-a2")
+    target.submit(again)
+    assert wait(target, again).state is JobState.COMPLETED
+    assert not Path(second.parameters["record"]).exists()
+
+
+def test_an_embedded_scheduler_is_reached_past_the_network(open_target, snapshot):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    assert target._cluster._client.scheduler.address.startswith("inproc://")
+    assert target._cluster.address.startswith("tls://127.0.0.1:")
+
+
 def test_a_failed_result_is_trained_again_by_another_target(open_target, snapshot, dataset, address, elsewhere):
     with worker(address, elsewhere):
         job = toy_job(dataset, fails_at=1)
