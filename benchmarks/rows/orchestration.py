@@ -28,9 +28,7 @@ def ours(bench: Bench, size: int) -> dict[str, Any]:
 
 def on_dask(bench: Bench, size: int) -> dict[str, Any]:
     """A Prefect task.map on Dask."""
-    value: dict[str, Any] = bench.child(
-        "search:map_on_dask", tasks=size, workers=bench.cores, api=bench.api()
-    ).value
+    value: dict[str, Any] = bench.child("search:map_on_dask", tasks=size, workers=bench.cores, api=bench.api()).value
     return value
 
 
@@ -47,7 +45,8 @@ def _against_bare(
     found = bench.repeat(lambda: (way(bench, size), bare(bench, size)))
 
     def each(seconds: Callable[[dict[str, Any]], float]) -> str:
-        return " against ".join(middle([1000 * seconds(one) / size for one in side], "ms") for side in zip(*found))
+        both = zip(*found, strict=True)
+        return " against ".join(middle([1000 * seconds(one) / size for one in side], "ms") for side in both)
 
     def cpu(which: str) -> str:
         return f"{which} {each(lambda one: one['cpu'][which])}"

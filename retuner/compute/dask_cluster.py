@@ -92,7 +92,7 @@ class DaskCluster:
         from distributed import Client
 
         start, options = self.address, {"set_as_default": False, "name": "retuner", "timeout": CONNECT_SECONDS}
-        if self._embedded is not None:  # past the network, which would cost every message its encryption and its pickles
+        if self._embedded is not None:  # past the network: each message would be encrypted and pickled
             start = self._embedded.scheduler.listeners[-1].contact_address
             options |= {"loop": self._embedded.loop, "security": self._embedded.security}
         try:
@@ -314,7 +314,7 @@ def _start_embedded(scratch: Path, threads: int) -> Any:
         local_directory=str(scratch),
         dashboard_address="127.0.0.1:0",  # not 8787, which a second flow run or the user's own Dask may hold
         security=True,  # a scheduler runs whatever it is sent: other users of this machine have no certificate
-        scheduler_kwargs={"protocol": ["tls", "inproc"], "host": ["127.0.0.1", None]},  # for workers, and for our client
+        scheduler_kwargs={"protocol": ["tls", "inproc"], "host": ["127.0.0.1", None]},  # the second for our client
         memory_limit=0,  # a limit never slows LightGBM down, it only kills the worker near the limit
         silence_logs=logging.WARNING,
         env=limits,
