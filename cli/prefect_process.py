@@ -24,8 +24,8 @@ RECORDING = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
 }
 """State changes of task runs are written together, once a second, unless the environment says otherwise. By default
-each has a transaction of its own, which costs the server more CPU than all else that it does for a trial. Events, of
-which the same holds in a small way, are written every 5 s or where there are that many."""
+each has a transaction of its own, which costs the server more CPU than all else that it does for a trial. Events are
+written every 5 s, as by default, or once there are 200 and not 20."""
 
 _started: "list[subprocess.Popen[bytes]]" = []
 """Servers that this process started."""

@@ -158,8 +158,9 @@ def means_and_errors(scores: pd.DataFrame, metrics: tuple[str, ...]) -> tuple[di
     if scores.empty:
         raise InvalidInput("There is no row to score: the dataset's part is empty.")
     columns = {name: scores[name].to_numpy(dtype=float) for name in metrics}
-    means = {name: float(np.mean(column)) for name, column in columns.items()}
-    deviations = {name: float(np.std(column, ddof=min(1, len(scores) - 1))) for name, column in columns.items()}
+    with np.errstate(invalid="ignore"):  # an infinite score is told in a sentence of ours
+        means = {name: float(np.mean(column)) for name, column in columns.items()}
+        deviations = {name: float(np.std(column, ddof=min(1, len(scores) - 1))) for name, column in columns.items()}
     return means, {name: deviation / len(scores) ** 0.5 for name, deviation in deviations.items()}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import unmapped
 from prefect.futures import wait
 from prefect.logging import get_run_logger
+from prefect.logging.handlers import APILogHandler
 from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -61,7 +62,7 @@ def scale_up(bench: Workbench, study: Study, target: ComputeTarget) -> int:
 
 
 said_by_us: set[str] = set()
-"""Task runs whose end is in the log already: Prefect adds a line that says less."""
+"""Task runs whose good end is in Prefect's log already: its own line says less."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -73,6 +74,11 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("prefect.task_runs").addFilter(_is_news)
+
+
+def _reaches_prefect() -> bool:
+    """Whether our lines are in Prefect's log, which the environment decides."""
+    return any(isinstance(handler, APILogHandler) for handler in logging.getLogger("retuner").handlers)
 
 
 @stage(name="trial", task_run_name="trial-{slot:04d}", retries=0, on_failure=[])
@@ -98,7 +104,8 @@ def run_trial(slot: int, coordinator: Coordinator, target: ComputeTarget) -> Any
         logger.log(level, "%s trial %d %s: %s, with %s", *words, extra=about)
         if trial.state is TrialState.FAILED and last.log:
             get_run_logger().error("The end of the log of %s:\n%s", last.job, last.log)
-        said_by_us.add(task_run.id)
+        if state.is_completed() and _reaches_prefect():
+            said_by_us.add(task_run.id)
     return state
 
 

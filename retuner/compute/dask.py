@@ -3,16 +3,17 @@
 import logging
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retuner.compute.dask_cluster import DaskCluster, Worker
 from retuner.compute.dask_limits import GRACE_SECONDS, PATIENCE_SECONDS
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import GOES_ON, TAIL_LINES, JobState, JobStatus, StudyEnd
+from retuner.compute.target import GOES_ON, SHORT_SECONDS, TAIL_LINES, JobState, JobStatus, StudyEnd
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner_training.dataset import MANIFEST
 from retuner_training.job import Job
@@ -35,6 +36,8 @@ class _Submitted:
     reports: list[tuple[int, float]] = field(default_factory=list)
     started: float | None = None
     """Time (monotonic) at which its start was heard of."""
+    began: datetime | None = None
+    """The same by the clock."""
     ended: bool = False
     cancelled: float | None = None
     """Time (monotonic) of the request to stop."""
@@ -53,7 +56,8 @@ class _Submitted:
 class DaskTarget:
     """Runs one job at a time on each worker, chosen here, and takes results from storage alone.
 
-    Where all workers are busy, each is given one job more, which begins when the first has ended.
+    What is submitted beyond one job a worker waits at one that runs a short job, and begins when that has ended. It is
+    lost with it where the worker dies or hangs.
 
     A stop is a cancelled key, which the training looks at with every report and which also tells it that its
     client is gone. A job that has not stopped `patience` seconds later has its worker restarted. A training looks at
@@ -169,12 +173,11 @@ class DaskTarget:
 
     def cancel(self, names: Iterable[str]) -> None:
         """Withdraw the jobs' keys; trainings see it at their next report."""
-        foreign = []
-        for name in names:
-            entry = self._jobs.get(name)
-            if entry is None:
-                foreign.append(name)
-            elif entry.final is None and entry.cancelled is None:
+        names = list(names)
+        foreign = [name for name in names if name not in self._jobs]
+        own = [self._jobs[name] for name in names if name in self._jobs]
+        for entry in sorted(own, key=lambda entry: entry.started is not None):  # else one begins when another stops
+            if entry.final is None and entry.cancelled is None:
                 self._withdraw(entry)
         if foreign and (self._open or self._address):
             self._cluster.cancel_keys(foreign)
@@ -217,7 +220,7 @@ class DaskTarget:
         if event["event"] == "report":
             entry.reports.append((event["step"], event["value"]))
         elif event["event"] == "started":
-            entry.started = time.monotonic()
+            entry.started, entry.began = time.monotonic(), datetime.now(UTC)
         else:
             entry.ended = True
             self.news.set()
@@ -239,13 +242,23 @@ class DaskTarget:
                 raise
 
     def _with_room(self) -> list[Worker]:
-        """Workers that can be given a job now: free ones first, then those that run a job which nobody has stopped."""
-        running = [entry for entry in self._unsettled.values() if entry.worker and entry.final is None]
-        jobs = Counter(entry.worker.id for entry in running if entry.worker)
-        shunned = self._deaf() | {entry.worker.id for entry in running if entry.worker and entry.cancelled is not None}
-        free = [worker for id_, worker in self._workers.items() if id_ not in jobs.keys() | shunned]
-        behind = [worker for id_, worker in self._workers.items() if 0 < jobs[id_] <= self.ahead and id_ not in shunned]
-        return free[: max(0, self._maximum - len(jobs.keys() | shunned))] + behind
+        """Workers that can be given a job now: free ones first, then busy ones for what is more than all can run."""
+        live = [entry for entry in self._unsettled.values() if entry.final is None]
+        given: defaultdict[str, list[_Submitted]] = defaultdict(list)
+        for entry in live:
+            if entry.worker:
+                given[entry.worker.id].append(entry)
+        taken = given.keys() | self._deaf()
+        free = [worker for id_, worker in self._workers.items() if id_ not in taken]
+        ending = [worker for id_, worker in self._workers.items() if id_ in given and self._ends_soon(given[id_])]
+        more = len(live) - self.nodes - sum(len(entries) - 1 for entries in given.values())
+        return free[: max(0, self._maximum - len(taken))] + ending[: max(0, more)]
+
+    def _ends_soon(self, given: list[_Submitted]) -> bool:
+        """Whether a worker with these jobs may have another. One that was asked to stop may never do so."""
+        first = given[0]
+        has_begun = first.started is not None and time.monotonic() - first.started > SHORT_SECONDS
+        return len(given) <= self.ahead and first.cancelled is None and not has_begun
 
     def _reaches(self, job: Job, worker: Worker) -> bool:
         """Once per dataset and worker: it must see the files that we see, on whatever machine it is.
@@ -270,7 +283,7 @@ class DaskTarget:
 
     def _look_at(self, entry: _Submitted) -> None:
         """Settle the job where it has ended in one way or another, stop it where its time is over."""
-        if entry.worker is None or entry.future is None:
+        if entry.worker is None or entry.future is None or entry.final is not None:
             return
         if entry.cancelled is None and self._is_overdue(entry):
             entry.reason = f"timeout: it went on after its {entry.job.seconds:.0f} s"
@@ -332,6 +345,7 @@ class DaskTarget:
 
     def _force(self, entry: _Submitted, worker: Worker) -> None:
         """Restart the worker of a job that ignores its stop. Where that cannot be, give up the job and the worker."""
+        self._lose_behind(entry, worker)
         waited = time.monotonic() - (entry.cancelled or 0)
         if not entry.forced and worker.has_nanny:
             self._cluster.restart(worker)
@@ -340,6 +354,14 @@ class DaskTarget:
             entry.final = JobStatus(JobState.STOPPED, tuple(entry.reports), message=message)
             _log.warning("The job %s was %s.", entry.job.name, message)
         entry.forced = True
+
+    def _lose_behind(self, entry: _Submitted, worker: Worker) -> None:
+        """Jobs that wait for the end of one that may never end are tried again elsewhere."""
+        for other in self._unsettled.values():
+            if other is not entry and other.worker and other.worker.id == worker.id and other.final is None:
+                self._cluster.cancel(other.future)
+                message = f"its worker {worker.address} hung in {entry.job.name}"
+                other.final = JobStatus(JobState.LOST, tuple(other.reports), message=message)
 
     def _deaf(self) -> set[str]:
         """Ids of the workers that still run a job which was given up."""
@@ -351,9 +373,10 @@ class DaskTarget:
         if entry is None:
             return JobStatus(JobState.LOST, message="this compute target does not know it")
         if entry.final is not None:
-            return replace(entry.final, reports=_above(entry.final.reports, since), node=_address(entry))
+            reports = _above(entry.final.reports, since)
+            return replace(entry.final, reports=reports, node=_address(entry), began=entry.began)
         state = JobState.QUEUED if entry.started is None else JobState.RUNNING
-        return JobStatus(state, _above(entry.reports, since), node=_address(entry))
+        return JobStatus(state, _above(entry.reports, since), node=_address(entry), began=entry.began)
 
 
 def _above(reports: Iterable[tuple[int, float]], since: int) -> tuple[tuple[int, float], ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 from retuner.compute.dask_address import until_stopped
 from retuner.compute.snapshot import Snapshot
@@ -296,7 +297,6 @@ def _fault_of(worker: Worker, found: Mapping[str, str], own: tuple[str, ...]) ->
 def _start_embedded(scratch: Path, threads: int) -> Any:
     """A scheduler in this process without workers; `resize` starts them."""
     import dask
-    from distributed import LocalCluster
 
     scratch.mkdir(parents=True, exist_ok=True)
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -307,6 +307,16 @@ def _start_embedded(scratch: Path, threads: int) -> Any:
         "distributed.nanny.pre-spawn-environ": {**limits, **MEMORY},  # glibc reads it before a line of Python runs
     }
     dask.config.set(settings)  # for the whole process: workers are started later, and with the settings of then
+    with catch_warnings():
+        filterwarnings(
+            "ignore", "Couldn't detect a suitable IP address"
+        )  # of a machine without a network: none is needed
+        return _local_cluster(scratch, threads, limits)
+
+
+def _local_cluster(scratch: Path, threads: int, limits: Mapping[str, str]) -> Any:
+    from distributed import LocalCluster
+
     return LocalCluster(
         n_workers=0,
         threads_per_worker=1,

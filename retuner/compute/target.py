@@ -13,6 +13,8 @@ GOES_ON = "the same command goes on from there"
 """What a person does about a stop that came before the jobs."""
 TAIL_LINES = 40
 """Lines of a job's log that a target tells."""
+SHORT_SECONDS = 0.5
+"""Longer jobs have none behind them on their node: the way to the next is 20 to 40 ms, less than a tenth of theirs."""
 StudyEnd = Literal["completed", "failed", "stopped"]
 """How a study ended on its target; one that was stopped can be continued."""
 
@@ -68,7 +70,7 @@ class ComputeTarget(Protocol):
     news: threading.Event
     """Set by a target that hears when a job ends, so that a poll is worth it at once. Who waits for it clears it."""
     ahead: int
-    """Jobs that a node can be given beyond the one that it runs; they begin when it has ended."""
+    """Jobs that a node can be given beyond a short one that it runs; they begin when that has ended."""
 
     @property
     def nodes(self) -> int:

@@ -2,12 +2,12 @@
 
 from collections import deque
 
+from retuner.compute.target import SHORT_SECONDS
 from retuner.search.records import TrialRecord
+from retuner.search.states import TrialState
 
-SHORT_SECONDS = 0.5
-"""The way from one trial to the next takes 20 to 40 ms: less than a tenth of trials that are not short."""
-TRIALS = 8
-"""That many trials in a row must have been short. A job that waits behind a long one might have run elsewhere."""
+SHORT_TRIALS = 8
+"""That many completed trials in a row must have been short: what waits behind a long one might have run elsewhere."""
 
 
 class Ahead:
@@ -15,14 +15,15 @@ class Ahead:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._seconds: deque[float] = deque(maxlen=TRIALS)
+        self._seconds: deque[float] = deque(maxlen=SHORT_TRIALS)
 
     def heard(self, trial: TrialRecord) -> None:
-        """Take in a trial that has ended."""
-        if trial.seconds is not None:
+        """Take in a trial that has ended. How long one takes that was stopped early is not known."""
+        if trial.state is TrialState.COMPLETED and trial.seconds is not None:
             self._seconds.append(trial.seconds)
 
     @property
     def jobs(self) -> int:
         """As many as the target takes where trials are short, else none."""
-        return self._most if len(self._seconds) == TRIALS and max(self._seconds) < SHORT_SECONDS else 0
+        is_known = len(self._seconds) == SHORT_TRIALS
+        return self._most if is_known and max(self._seconds) < SHORT_SECONDS else 0

@@ -360,8 +360,7 @@ class Coordinator:
         self._pending.clear()
         for flight in self._flights.values():
             if not flight.stop:
-                has_begun = flight.trial.attempts[-1].state is TrialState.RUNNING
-                flight.stop = "minutes" if closing == "minutes" and has_begun else "stopped"
+                flight.stop = "minutes" if closing == "minutes" else "stopped"
                 asked = ask_to_stop(flight.trial, flight.stop)
                 self._move(flight.trial, asked)
                 flight.trial = asked

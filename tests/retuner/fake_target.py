@@ -55,8 +55,6 @@ class FakeTarget:
         self.busiest = 0
         self.deaf = False
         """Whether jobs ignore that they are cancelled."""
-        self.queued: set[str] = set()
-        """Jobs that no node has room for."""
         self.silent = 0
         """Calls to poll or submit that fail from now on."""
         self.on_poll: Callable[[], None] | None = None
@@ -136,10 +134,6 @@ class FakeTarget:
             raise RetryableError("the target does not answer")
 
     def _advance(self, running: Running) -> None:
-        if running.job.name in self.queued:
-            if running.stop:
-                running.status = JobStatus(JobState.STOPPED, message="asked")
-            return None
         if running.error is not None:
             reason = f"{type(running.error).__name__}: {running.error}"
             return self._end(running, "failed", reason=reason)
@@ -179,8 +173,6 @@ class FakeTarget:
         running = self._jobs[name]
         if running.status is not None:
             return running.status
-        if name in self.queued:
-            return JobStatus(JobState.QUEUED)
         reports = tuple(report for report in self._reports(running) if report[0] > step)
         return JobStatus(JobState.RUNNING, reports=reports, node="node-1")
 

@@ -116,6 +116,13 @@ def test_the_next_attempt_is_not_given_to_a_worker_that_died_since_the_last_look
     assert wait(target, second).state is JobState.COMPLETED
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def sent(target):
     """Jobs that the scheduler has, of one embedded worker."""
     return target._cluster.keys_with_prefix("s-")
@@ -133,6 +140,33 @@ def test_a_busy_worker_is_given_one_job_more_which_begins_when_the_first_has_end
     assert target.poll({second.name: -1})[second.name].state is JobState.QUEUED
     target.cancel([first.name])
     assert [wait(target, job).state.value for job in (first, second, third)] == ["stopped", "completed", "completed"]
+
+
+def test_no_job_waits_behind_a_long_one(open_target, snapshot, dataset, monkeypatch):
+    monkeypatch.setattr(dask_target, "SHORT_SECONDS", 0.0)
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    first, second = toy_job(dataset, steps=10_000, delay=0.02), toy_job(dataset, "s-t0002-a1")
+    target.submit(first)
+    began = wait(target, first, has_reported).began
+    target.submit(second)
+    assert sent(target) == [first.name]
+    target.cancel([first.name])
+    assert wait(target, first).began == began
+    assert wait(target, second).began > began
+
+
+def test_a_job_waits_for_the_worker_that_is_to_come_and_not_behind_another(open_target, snapshot, dataset):
+    target = open_target(snapshot)
+    target.scale(0, 2)
+    wait_until(lambda: target.poll({}) == {} and len(target._cluster.workers()) == 2)
+    target._workers = dict(list(target._cluster.workers().items())[:1])  # as where one takes longer to start
+    first, second = (toy_job(dataset, f"s-t000{number}-a1", steps=10_000, delay=0.02) for number in (1, 2))
+    for job in (first, second):
+        target.submit(job)
+    assert sent(target) == [first.name]
+    nodes = {wait(target, job, has_reported).node for job in (first, second)}
+    assert len(nodes) == 2
 
 
 def test_no_job_is_given_to_a_worker_whose_job_was_asked_to_stop(open_target, snapshot, dataset):

@@ -209,6 +209,22 @@ def test_a_worker_that_cannot_be_restarted_is_left_alone(open_target, snapshot, 
         process.kill()
 
 
+def test_a_job_behind_one_that_hangs_is_tried_elsewhere(open_target, snapshot, dataset, address, elsewhere):
+    with worker(address, elsewhere, "--no-nanny") as process:
+        target = open_target(snapshot, address)
+        target.scale(0, 1)
+        deaf, behind = toy_job(dataset, deaf_at=1), toy_job(dataset, "s-t0002-a1")
+        for job in (deaf, behind):
+            target.submit(job)
+        wait(target, deaf, has_reported)
+        target.cancel([deaf.name])
+        status = wait(target, behind)
+        assert status.state is JobState.LOST
+        assert status.message.endswith(f"hung in {deaf.name}")
+        assert not Path(behind.parameters["record"]).exists()
+        process.kill()
+
+
 def test_a_worker_that_comes_when_all_others_are_gone_is_found(open_target, snapshot, dataset, address, elsewhere):
     target = open_target(snapshot, address)
     job = toy_job(dataset)
