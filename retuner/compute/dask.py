@@ -226,7 +226,7 @@ class DaskTarget:
             self.news.set()
 
     def _dispatch(self) -> None:
-        """Give waiting jobs to free workers, then one each to those that run one, in the order of submission."""
+        """Give waiting jobs to free workers, and what is more than all can run to busy ones, as they were submitted."""
         waiting = [entry for entry in self._unsettled.values() if entry.worker is None and entry.final is None]
         for worker in self._with_room() if waiting else ():
             if not waiting:

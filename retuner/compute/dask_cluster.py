@@ -307,10 +307,8 @@ def _start_embedded(scratch: Path, threads: int) -> Any:
         "distributed.nanny.pre-spawn-environ": {**limits, **MEMORY},  # glibc reads it before a line of Python runs
     }
     dask.config.set(settings)  # for the whole process: workers are started later, and with the settings of then
-    with catch_warnings():
-        filterwarnings(
-            "ignore", "Couldn't detect a suitable IP address"
-        )  # of a machine without a network: none is needed
+    with catch_warnings():  # of a machine without a network, since none is needed
+        filterwarnings("ignore", "Couldn't detect a suitable IP address")
         return _local_cluster(scratch, threads, limits)
 
 

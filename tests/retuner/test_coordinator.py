@@ -324,7 +324,7 @@ def test_a_target_without_nodes_is_waited_for(bench):
 
 def test_when_the_minutes_are_over_live_trials_end_with_their_last_report(bench):
     endless = FakeTarget(lambda p: [p["x"]] * 10**6, nodes=2)
-    coordinator = bench.coordinator(endless, minutes=0.1 / 60)
+    coordinator = bench.coordinator(endless, minutes=1 / 60)
     progress = coordinator.run()
     assert progress.counters == {"asked": 2, "running": 0, "completed": 0, "pruned": 2, "failed": 0}
     trial = bench.trials()[0]
@@ -338,7 +338,7 @@ def test_when_the_minutes_are_over_live_trials_end_with_their_last_report(bench)
 def test_jobs_that_ignore_the_end_of_the_minutes_count_with_their_last_report(bench):
     endless = FakeTarget(lambda p: [p["x"]] * 10**6, nodes=2)
     endless.deaf = True
-    assert bench.run(endless, minutes=0.1 / 60).counters["pruned"] == 2
+    assert bench.run(endless, minutes=1 / 60).counters["pruned"] == 2
     assert all(trial.value == trial.reports[-1][1] for trial in bench.trials())
 
 
