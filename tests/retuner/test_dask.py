@@ -29,6 +29,7 @@ from dask_bench import (
     wait,
     wait_through_silence,
 )
+from retune_command import wait_until
 
 from retuner.compute import check_target, dask_cluster
 from retuner.compute import dask as dask_target
@@ -116,16 +117,9 @@ def test_the_next_attempt_is_not_given_to_a_worker_that_died_since_the_last_look
     assert wait(target, second).state is JobState.COMPLETED
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def sent(target):
-    """Jobs that the scheduler has, of one embedded worker."""
-    return target._cluster.keys_with_prefix("s-")
+    """Jobs that were given to a worker and have not ended; the scheduler hears of them some milliseconds later."""
+    return [name for name, entry in target._jobs.items() if entry.worker and entry.final is None]
 
 
 def test_a_busy_worker_is_given_one_job_more_which_begins_when_the_first_has_ended(open_target, snapshot, dataset):
@@ -159,7 +153,7 @@ def test_no_job_waits_behind_a_long_one(open_target, snapshot, dataset, monkeypa
 def test_a_job_waits_for_the_worker_that_is_to_come_and_not_behind_another(open_target, snapshot, dataset):
     target = open_target(snapshot)
     target.scale(0, 2)
-    wait_until(lambda: target.poll({}) == {} and len(target._cluster.workers()) == 2)
+    wait_until(lambda: len(target._cluster.workers()) == 2, "the second worker")
     target._workers = dict(list(target._cluster.workers().items())[:1])  # as where one takes longer to start
     first, second = (toy_job(dataset, f"s-t000{number}-a1", steps=10_000, delay=0.02) for number in (1, 2))
     for job in (first, second):
