@@ -9,20 +9,39 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pandas.api.types import is_object_dtype
 
 from retuner_training.errors import InvalidInput
 from retuner_training.result import sha256_of
 
 MANIFEST = "manifest.json"
 
-_verified: set[tuple[str, int, int, str]] = set()
-"""Path, bytes, time of change and sum of the files that this process has read whole; later trials need not again."""
+_Stamp = tuple[str, int, int, str]
+"""Path, bytes, time of change and SHA-256 of a file that this process has read whole."""
+
+_verified: set[_Stamp] = set()
+_kept: dict[_Stamp, pd.DataFrame] = {}
+"""The tables of the dataset that was loaded last: the trials of a worker follow each other on the same."""
 
 
 def load_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of the dataset in `folder` by name. Raises InvalidInput naming a file that is missing or damaged."""
-    files = verify(folder)["files"]
-    return {Path(name).stem: _read_table(folder / name) for name in sorted(files)}
+    """The tables of the dataset in `folder` by name. Raises InvalidInput naming a file that is missing or damaged.
+
+    They are the caller's: pandas copies what is changed in them. What it would not copy is read anew each time.
+    """
+    files = _verify_files(folder, _read_manifest(folder))
+    for stamp in _kept.keys() - files.values():
+        del _kept[stamp]
+    return {Path(name).stem: _load_table(folder / name, files[name]) for name in sorted(files)}
+
+
+def _load_table(file: Path, stamp: _Stamp) -> pd.DataFrame:
+    table = _kept.get(stamp)
+    if table is None:
+        table = _read_table(file)
+        if not any(map(is_object_dtype, table.dtypes)):  # of lists, say, which can be changed in place
+            _kept[stamp] = table
+    return table.copy(deep=False)
 
 
 def _read_table(file: Path) -> pd.DataFrame:
@@ -37,9 +56,13 @@ def _read_table(file: Path) -> pd.DataFrame:
 def verify(folder: Path) -> dict[str, Any]:
     """The manifest, once every file is there with the size and the SHA-256 that it tells."""
     manifest = _read_manifest(folder)
-    for name, wanted in manifest["files"].items():
-        _verify_file(folder / name, int(wanted["bytes"]), str(wanted["sha256"]))
+    _verify_files(folder, manifest)
     return manifest
+
+
+def _verify_files(folder: Path, manifest: dict[str, Any]) -> dict[str, _Stamp]:
+    files = manifest["files"].items()
+    return {name: _verify_file(folder / name, int(told["bytes"]), str(told["sha256"])) for name, told in files}
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -55,14 +78,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _verify_file(path: Path, size: int, digest: str) -> None:
+def _verify_file(path: Path, size: int, digest: str) -> _Stamp:
     try:
         status = path.stat()
         if status.st_size != size:
             raise InvalidInput(f"{path} has {status.st_size} bytes instead of {size}: {_advice(path.parent)}.")
         seen = (str(path), size, status.st_mtime_ns, digest)
         if seen in _verified:
-            return
+            return seen
         found = sha256_of(path)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read ({error.strerror}): {_advice(path.parent)}.") from None
@@ -71,6 +94,7 @@ def _verify_file(path: Path, size: int, digest: str) -> None:
             f"{path} has changed (SHA-256 {found[:12]}.. instead of {digest[:12]}..): {_advice(path.parent)}."
         )
     _verified.add(seen)
+    return seen
 
 
 def _advice(folder: Path) -> str:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,7 +42,7 @@ def write_whole(file: Path, write: Callable[[Path], object], *, forced: bool = T
 
 def write_result(result: JobResult, file: Path) -> None:
     """Write `result` as JSON, whole. A trial's is not forced to the disk: one that a loss of power damages is none."""
-    text = json.dumps(asdict(result), indent=1)
+    text = json.dumps(vars(result), indent=1)
     write_whole(file, lambda part: part.write_text(text), forced=bool(result.files))
 
 

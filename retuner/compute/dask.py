@@ -19,6 +19,8 @@ from retuner_training.dataset import MANIFEST
 from retuner_training.job import Job
 from retuner_training.result import LOG, RESULT, read_result, sha256_of
 
+AHEAD = 16
+"""Jobs at most that wait at a worker."""
 START_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
 LIST_SECONDS = 0.1
@@ -57,7 +59,7 @@ class DaskTarget:
     """Runs one job at a time on each worker, chosen here, and takes results from storage alone.
 
     What is submitted beyond one job a worker waits at one that runs a short job, and begins when that has ended. It is
-    lost with it where the worker dies or hangs.
+    lost with it where the worker dies or hangs, but not as one that began.
 
     A stop is a cancelled key, which the training looks at with every report and which also tells it that its
     client is gone. A job that has not stopped `patience` seconds later has its worker restarted. A training looks at
@@ -77,7 +79,7 @@ class DaskTarget:
         stop: threading.Event | None = None,
     ) -> None:
         self.news = threading.Event()
-        self.ahead = 1
+        self.ahead = AHEAD
         self._stop = stop or threading.Event()
         self._snapshot = snapshot
         self._scratch = scratch
@@ -159,8 +161,9 @@ class DaskTarget:
             if time.monotonic() - self._listed >= LIST_SECONDS:
                 self._workers = self._cluster.workers()
                 self._listed = time.monotonic()
+            behind = self._behind(waiting)
             for entry in waiting:
-                self._look_at(entry)
+                self._look_at(entry, waited=entry.job.name in behind)
             self._dispatch()
         self._unsettled = {name: entry for name, entry in self._unsettled.items() if not entry.is_settled}
         return {name: self._status(name, since) for name, since in jobs.items()}
@@ -242,7 +245,10 @@ class DaskTarget:
                 raise
 
     def _with_room(self) -> list[Worker]:
-        """Workers that can be given a job now: free ones first, then busy ones for what is more than all can run."""
+        """Workers that can be given a job now: free ones first, then busy ones for what is more than all can run.
+
+        Of these, who has the fewest jobs comes first.
+        """
         live = [entry for entry in self._unsettled.values() if entry.final is None]
         given: defaultdict[str, list[_Submitted]] = defaultdict(list)
         for entry in live:
@@ -251,6 +257,7 @@ class DaskTarget:
         taken = given.keys() | self._deaf()
         free = [worker for id_, worker in self._workers.items() if id_ not in taken]
         ending = [worker for id_, worker in self._workers.items() if id_ in given and self._ends_soon(given[id_])]
+        ending.sort(key=lambda worker: len(given[worker.id]))
         more = len(live) - self.nodes - sum(len(entries) - 1 for entries in given.values())
         return free[: max(0, self._maximum - len(taken))] + ending[: max(0, more)]
 
@@ -281,8 +288,22 @@ class DaskTarget:
         self._reachable.add((job.dataset, worker.id))
         return True
 
-    def _look_at(self, entry: _Submitted) -> None:
-        """Settle the job where it has ended in one way or another, stop it where its time is over."""
+    def _behind(self, entries: Iterable[_Submitted]) -> set[str]:
+        """Names of those that have not begun and are not the first on their worker."""
+        busy: set[str] = set()
+        behind: set[str] = set()
+        for entry in entries:
+            if entry.worker is not None:
+                if entry.worker.id in busy and entry.started is None:
+                    behind.add(entry.job.name)
+                busy.add(entry.worker.id)
+        return behind
+
+    def _look_at(self, entry: _Submitted, *, waited: bool) -> None:
+        """Settle the job where it has ended in one way or another, stop it where its time is over.
+
+        `waited` tells of one that waits behind another.
+        """
         if entry.worker is None or entry.future is None or entry.final is not None:
             return
         if entry.cancelled is None and self._is_overdue(entry):
@@ -292,7 +313,7 @@ class DaskTarget:
         done = entry.future.status != "pending"
         silent = entry.cancelled is not None and entry.started is None and time.monotonic() - entry.cancelled > 1
         if gone or entry.ended or silent or (done and entry.cancelled is None):
-            entry.final = self._conclude(entry, gone=gone)
+            entry.final = self._conclude(entry, gone=gone, waited=waited)
             if entry.final is not None:
                 entry.future.release()  # else the scheduler keeps the key, and mourns it when the worker goes
         elif entry.cancelled is not None and time.monotonic() - entry.cancelled > self._patience:
@@ -304,7 +325,7 @@ class DaskTarget:
             return False
         return time.monotonic() - entry.started > entry.job.seconds + self._grace
 
-    def _conclude(self, entry: _Submitted, *, gone: bool) -> JobStatus | None:
+    def _conclude(self, entry: _Submitted, *, gone: bool, waited: bool) -> JobStatus | None:
         """How the job ended: by the result that it left, else by what Dask knows. None where that is not known yet."""
         result = read_result(Path(entry.job.output))
         if result is not None:
@@ -320,7 +341,7 @@ class DaskTarget:
             # the list may be older than the worker's death, and its next job would be lost with it
             self._workers.pop(entry.worker.id if entry.worker else "", None)
             self._listed = float("-inf")
-            return JobStatus(JobState.LOST, reports, message=self._loss(entry, gone=gone))
+            return JobStatus(JobState.LOST, reports, message=self._loss(entry, gone=gone), waited=waited)
         raise UserError(
             f"The Dask worker {_address(entry)} wrote the result of {entry.job.name} to {entry.job.output}, which this "
             f"machine does not see: keep the store in a folder that both share under the same path."
@@ -361,7 +382,7 @@ class DaskTarget:
             if other is not entry and other.worker and other.worker.id == worker.id and other.final is None:
                 self._cluster.cancel(other.future)
                 message = f"its worker {worker.address} hung in {entry.job.name}"
-                other.final = JobStatus(JobState.LOST, tuple(other.reports), message=message)
+                other.final = JobStatus(JobState.LOST, message=message, waited=True)
 
     def _deaf(self) -> set[str]:
         """Ids of the workers that still run a job which was given up."""

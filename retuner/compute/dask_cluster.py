@@ -215,7 +215,13 @@ class DaskCluster:
 
         # travels as bytes and is opened on the worker, since the scheduler pickles a function by reference again
         call = methodcaller("__call__", job.to_dict(), self._snapshot.hash)
-        options = {"workers": [worker.address], "allow_other_workers": False, "retries": 0, "pure": False}
+        options = {
+            "workers": [worker.address],
+            "allow_other_workers": False,
+            "retries": 0,
+            "pure": False,
+            "fifo_timeout": 0,  # what waits at a worker begins as it was submitted, also within a tenth of a second
+        }
         self._prepare()
         with self._translated():
             return self._client.submit(pipe, self._run, cloudpickle.loads, call, key=job.name, **options)

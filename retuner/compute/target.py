@@ -52,6 +52,8 @@ class JobStatus:
     """When it got its node, where the target knows that."""
     preempted: bool = False
     """Whether it is lost because its node was taken away, which is in the nature of low-priority nodes."""
+    waited: bool = False
+    """Whether it is lost before it began, as it waited behind another job on its node."""
 
     @classmethod
     def of(cls, result: JobResult) -> "JobStatus":
@@ -70,7 +72,7 @@ class ComputeTarget(Protocol):
     news: threading.Event
     """Set by a target that hears when a job ends, so that a poll is worth it at once. Who waits for it clears it."""
     ahead: int
-    """Jobs that a node can be given beyond a short one that it runs; they begin when that has ended."""
+    """Most jobs that a node can be given beyond a short one that it runs; they begin one by one when that has ended."""
 
     @property
     def nodes(self) -> int:

@@ -14,6 +14,7 @@ class Ahead:
     """Says how many jobs a node may be given beyond the one that it runs."""
 
     def __init__(self, most: int) -> None:
+        """`most` is what the target takes for a node."""
         self._most = most
         self._seconds: deque[float] = deque(maxlen=SHORT_TRIALS)
 
@@ -24,6 +25,7 @@ class Ahead:
 
     @property
     def jobs(self) -> int:
-        """As many as the target takes where trials are short, else none."""
-        is_known = len(self._seconds) == SHORT_TRIALS
-        return self._most if is_known and max(self._seconds) < SHORT_SECONDS else 0
+        """As many as fit into what a short trial may take: none where trials are longer than that."""
+        if len(self._seconds) < SHORT_TRIALS or max(self._seconds) >= SHORT_SECONDS:
+            return 0
+        return min(self._most, max(1, int(SHORT_SECONDS / max(*self._seconds, 1e-3))))

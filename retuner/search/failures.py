@@ -20,6 +20,7 @@ _NEXT = {
     "timeout": "a trial out of its seconds is not tried again: raise budget.seconds_per_trial, or narrow search.space",
     "lost": "a lost attempt is followed by another, up to three; then look at the node",
     "preempted": "a node that was taken away is no fault: another attempt, up to compute.preemptions",
+    "not begun": "it waited behind another trial on its node: another attempt, which counts towards no limit",
     "stopped": "its job ended with the process that had begun it: another attempt, which counts towards no limit",
     "no value": "a trial without a number is not tried again: look at its hyperparameters",
 }
@@ -33,7 +34,7 @@ class FailureClass:
     """All failed and lost attempts of one kind."""
 
     name: str
-    """The exception's class as the training raised it, `timeout`, `lost`, `preempted`, `stopped` or `no value`."""
+    """The exception's class as the training raised it, or one of `_NEXT`."""
     count: int
     trial: int
     """One of the trials that it befell: the latest."""

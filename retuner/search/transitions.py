@@ -77,7 +77,7 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
 
     State LOST means that the trial gets another attempt; at the `attempts`-th loss it fails, and after `preemptions`
     of its nodes were taken away at the next. A job that was stopped, but not by us, counts as lost; but not one that
-    an earlier process began, as a trial would fail for being interrupted often.
+    an earlier process began, as a trial would fail for being interrupted often, nor one that never began.
     """
     reason = trial.attempts[-1].reason
     if status.state is JobState.COMPLETED and status.result is not None:
@@ -90,6 +90,8 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
         return stopped(trial, status)
     if reason == ADOPTED and status.state is JobState.STOPPED:
         return _ended(trial, TrialState.LOST, status, message="stopped: with the process that had begun it")
+    if status.waited:
+        return _ended(trial, TrialState.LOST, status, message=f"not begun: {_words(status)}")
     kind, most = ("preempted", preemptions + 1) if status.preempted else ("lost", attempts)
     message = f"{kind}: {_words(status) or 'its node forgot it'}"
     lost = [attempt.reason or "" for attempt in trial.attempts if attempt.state is TrialState.LOST]

@@ -74,6 +74,14 @@ def test_nodes_are_given_short_trials_ahead_of_time(bench, seconds, options, bus
     assert progress.counters["completed"] == SHORT_TRIALS + 6
 
 
+@pytest.mark.parametrize(("seconds", "jobs"), [(0.0, 16), (0.03, 16), (0.1, 5), (0.4, 1), (0.5, 0)])
+def test_what_waits_at_a_node_is_done_in_half_a_second(seconds, jobs):
+    ahead = Ahead(16)
+    for number in range(SHORT_TRIALS):
+        ahead.heard(TrialRecord(number, TrialState.COMPLETED, {}, seconds=seconds))
+    assert ahead.jobs == jobs
+
+
 def test_a_long_trial_ends_what_is_given_ahead_of_time():
     ahead = Ahead(1)
     short = TrialRecord(0, TrialState.COMPLETED, {}, seconds=0.1)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,18 +123,38 @@ def sent(target):
     return [name for name, entry in target._jobs.items() if entry.worker and entry.final is None]
 
 
-def test_a_busy_worker_is_given_one_job_more_which_begins_when_the_first_has_ended(open_target, snapshot, dataset):
+def test_a_busy_worker_is_given_more_jobs_which_begin_one_by_one_when_the_first_has_ended(
+    open_target, snapshot, dataset
+):
     target = open_target(snapshot)
+    target.ahead = 2
     target.scale(0, 1)
     first = toy_job(dataset, "s-t0001-a1", steps=10_000, delay=0.02)
-    second, third = (toy_job(dataset, f"s-t000{number}-a1") for number in (2, 3))
-    for job in (first, second, third):
+    more = [toy_job(dataset, f"s-t000{number}-a1") for number in (2, 3, 4)]
+    for job in (first, *more):
         target.submit(job)
     wait(target, first, has_reported)
-    assert sorted(sent(target)) == [first.name, second.name]
-    assert target.poll({second.name: -1})[second.name].state is JobState.QUEUED
+    assert sorted(sent(target)) == [first.name, more[0].name, more[1].name]
+    assert target.poll({more[0].name: -1})[more[0].name].state is JobState.QUEUED
     target.cancel([first.name])
-    assert [wait(target, job).state.value for job in (first, second, third)] == ["stopped", "completed", "completed"]
+    assert [wait(target, job).state.value for job in (first, *more)] == ["stopped", *["completed"] * 3]
+    began = [target.poll({job.name: -1})[job.name].began for job in more]
+    assert began == sorted(began)
+
+
+def test_what_waits_at_workers_is_shared_out_evenly(open_target, snapshot, dataset):
+    target = open_target(snapshot)
+    target.scale(0, 2)
+    wait_until(lambda: len(target._cluster.workers()) == 2, "the second worker")
+    target._workers = target._cluster.workers()
+    running = [toy_job(dataset, f"s-t000{number}-a1", steps=10_000, delay=0.02) for number in (1, 2)]
+    waiting = [toy_job(dataset, f"s-t000{number}-a1") for number in (3, 4, 5, 6)]
+    for job in (*running, *waiting):
+        target.submit(job)
+    given = Counter(target._jobs[name].worker.id for name in sent(target))
+    assert sorted(given.values()) == [3, 3]
+    target.cancel([job.name for job in running])
+    assert {wait(target, job).state for job in waiting} == {JobState.COMPLETED}
 
 
 def test_no_job_waits_behind_a_long_one(open_target, snapshot, dataset, monkeypatch):
@@ -186,7 +207,8 @@ def test_a_worker_that_dies_loses_the_job_behind_as_well(open_target, snapshot, 
         target.submit(job)
     wait(target, first, has_reported)
     os.kill(int(Path(first.parameters["record"]).read_text()), signal.SIGKILL)
-    assert [wait(target, job).state for job in (first, second)] == [JobState.LOST, JobState.LOST]
+    lost = [wait(target, job) for job in (first, second)]
+    assert [(status.state, status.waited) for status in lost] == [(JobState.LOST, False), (JobState.LOST, True)]
     again = toy_job(dataset, "s-t0002-a2")
     target.submit(again)
     assert wait(target, again).state is JobState.COMPLETED

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pandas as pd
@@ -212,6 +213,32 @@ def test_a_process_reads_a_file_once_to_verify_it(dataset, monkeypatch):
     os.utime(dataset.folder / "texts.parquet", ns=(1, 1))
     load_tables(dataset.folder)
     assert len(read) == 4
+
+
+def test_tables_of_the_dataset_before_are_not_read_again_and_what_a_caller_changes_is_its_own(dataset, monkeypatch):
+    read = []
+    original = retuner_training.dataset._read_table
+    monkeypatch.setattr(retuner_training.dataset, "_read_table", lambda file: read.append(file.name) or original(file))
+    monkeypatch.setattr(retuner_training.dataset, "_kept", {})
+    first = load_tables(dataset.folder)
+    untouched = {name: table.copy() for name, table in first.items()}
+    for table in first.values():
+        with suppress(ValueError):  # pandas hands out its memory to be read only
+            values = table.iloc[:, -1].to_numpy()
+            values[:] = values[::-1].copy()
+        table.iloc[:, 0] = table.iloc[::-1, 0].to_numpy()
+        table["more"] = 1
+    for name, table in load_tables(dataset.folder).items():
+        pd.testing.assert_frame_equal(table, untouched[name])
+    assert sorted(read) == sorted(f"{name}.parquet" for name in first)
+
+
+def test_a_table_of_lists_is_read_anew_since_a_list_can_be_changed_in_place(tmp_path, raw, home):
+    rows = pd.DataFrame({"key": [1, 2], "words": [["a"], ["b"]]})
+    recipe = SimpleNamespace(name="r", prepare=lambda folder, options: ({"rows": rows}, {}))
+    made = build_dataset(raw, recipe, OPTIONS, home)
+    load_tables(made.folder)["rows"]["words"][0][:] = "changed"
+    assert load_tables(made.folder)["rows"]["words"][0].tolist() == ["a"]
 
 
 def test_unusable_raw_data_is_for_the_user_and_leaves_nothing(raw, home):

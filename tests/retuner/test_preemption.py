@@ -1,4 +1,4 @@
-"""Nodes that are taken away: a budget of their own beside that of nodes that are lost."""
+"""Nodes that are taken away: a budget of their own beside that of nodes that are lost. What waited there needs none."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from retuner.search.states import TrialState
 from retuner.search.transitions import finish, start_attempt
 
 TAKEN = JobStatus(JobState.LOST, message="its node was preempted", preempted=True)
+WAITED = JobStatus(JobState.LOST, message="its worker hung in another", waited=True)
 LOST = JobStatus(JobState.LOST, message="Azure ML does not know its run any more")
 
 
@@ -19,7 +20,7 @@ def ended(*ends: JobStatus, attempts: int = 2, preemptions: int = 3) -> TrialRec
     return trial
 
 
-@pytest.mark.parametrize("ends", [[TAKEN] * 3, [LOST], [TAKEN, LOST, TAKEN, TAKEN]])
+@pytest.mark.parametrize("ends", [[TAKEN] * 3, [LOST], [TAKEN, LOST, TAKEN, TAKEN], [WAITED] * 9 + [LOST]])
 def test_a_trial_within_both_budgets_gets_another_attempt(ends):
     assert ended(*ends).state is TrialState.LOST
 
