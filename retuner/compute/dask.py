@@ -5,15 +5,16 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retuner.compute.dask_cluster import DaskCluster, Worker
+from retuner.compute.dask_jobs import SubmittedJob, may_have_more, names_behind
 from retuner.compute.dask_limits import GRACE_SECONDS, PATIENCE_SECONDS
 from retuner.compute.snapshot import Snapshot
-from retuner.compute.target import GOES_ON, SHORT_SECONDS, TAIL_LINES, JobState, JobStatus, StudyEnd
+from retuner.compute.target import GOES_ON, TAIL_LINES, JobState, JobStatus, StudyEnd
 from retuner.errors import Interrupted, RetryableError, UserError
 from retuner_training.dataset import MANIFEST
 from retuner_training.job import Job
@@ -26,33 +27,6 @@ CLOSE_SECONDS = 2.0
 LIST_SECONDS = 0.1
 """The scheduler is asked for its workers that often at most: jobs that end tell of it themselves."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Submitted:
-    """What is known of one job. `started`, `ended` and `reports` are set by the events of its worker."""
-
-    job: Job
-    worker: Worker | None = None
-    future: Any = None
-    reports: list[tuple[int, float]] = field(default_factory=list)
-    started: float | None = None
-    """Time (monotonic) at which its start was heard of."""
-    began: datetime | None = None
-    """The same by the clock."""
-    ended: bool = False
-    cancelled: float | None = None
-    """Time (monotonic) of the request to stop."""
-    reason: str = "asked"
-    """Why it was requested to stop."""
-    forced: bool = False
-    """Its worker was asked to restart, or cannot be."""
-    final: JobStatus | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it has ended, and its worker is free as well."""
-        return self.final is not None and (self.ended or not self.forced)
 
 
 class DaskTarget:
@@ -91,8 +65,8 @@ class DaskTarget:
         self._open: DaskCluster | None = None
         self._workers: dict[str, Worker] = {}
         self._listed = float("-inf")
-        self._jobs: dict[str, _Submitted] = {}
-        self._unsettled: dict[str, _Submitted] = {}
+        self._jobs: dict[str, SubmittedJob] = {}
+        self._unsettled: dict[str, SubmittedJob] = {}
         """Of them those that have not ended, or were given up and still hold their worker."""
         self._reachable: set[tuple[str, str]] = set()
         """(dataset, id of a worker that sees it)."""
@@ -144,7 +118,7 @@ class DaskTarget:
         """Start the job on a free worker, or as soon as there is one; a name that is known is left as it is."""
         if job.name in self._jobs:
             return
-        entry = _Submitted(job)
+        entry = SubmittedJob(job)
         earlier = read_result(Path(job.output))
         if earlier is not None and earlier.outcome == "completed":
             entry.final = JobStatus.of(earlier)
@@ -161,7 +135,7 @@ class DaskTarget:
             if time.monotonic() - self._listed >= LIST_SECONDS:
                 self._workers = self._cluster.workers()
                 self._listed = time.monotonic()
-            behind = self._behind(waiting)
+            behind = names_behind(waiting)
             for entry in waiting:
                 self._look_at(entry, waited=entry.job.name in behind)
             self._dispatch()
@@ -250,22 +224,17 @@ class DaskTarget:
         Of these, who has the fewest jobs comes first.
         """
         live = [entry for entry in self._unsettled.values() if entry.final is None]
-        given: defaultdict[str, list[_Submitted]] = defaultdict(list)
+        given: defaultdict[str, list[SubmittedJob]] = defaultdict(list)
         for entry in live:
             if entry.worker:
                 given[entry.worker.id].append(entry)
         taken = given.keys() | self._deaf()
         free = [worker for id_, worker in self._workers.items() if id_ not in taken]
-        ending = [worker for id_, worker in self._workers.items() if id_ in given and self._ends_soon(given[id_])]
+        busy = [worker for id_, worker in self._workers.items() if id_ in given]
+        ending = [worker for worker in busy if may_have_more(given[worker.id], self.ahead)]
         ending.sort(key=lambda worker: len(given[worker.id]))
         more = len(live) - self.nodes - sum(len(entries) - 1 for entries in given.values())
         return free[: max(0, self._maximum - len(taken))] + ending[: max(0, more)]
-
-    def _ends_soon(self, given: list[_Submitted]) -> bool:
-        """Whether a worker with these jobs may have another. One that was asked to stop may never do so."""
-        first = given[0]
-        has_begun = first.started is not None and time.monotonic() - first.started > SHORT_SECONDS
-        return len(given) <= self.ahead and first.cancelled is None and not has_begun
 
     def _reaches(self, job: Job, worker: Worker) -> bool:
         """Once per dataset and worker: it must see the files that we see, on whatever machine it is.
@@ -288,18 +257,7 @@ class DaskTarget:
         self._reachable.add((job.dataset, worker.id))
         return True
 
-    def _behind(self, entries: Iterable[_Submitted]) -> set[str]:
-        """Names of those that have not begun and are not the first on their worker."""
-        busy: set[str] = set()
-        behind: set[str] = set()
-        for entry in entries:
-            if entry.worker is not None:
-                if entry.worker.id in busy and entry.started is None:
-                    behind.add(entry.job.name)
-                busy.add(entry.worker.id)
-        return behind
-
-    def _look_at(self, entry: _Submitted, *, waited: bool) -> None:
+    def _look_at(self, entry: SubmittedJob, *, waited: bool) -> None:
         """Settle the job where it has ended in one way or another, stop it where its time is over.
 
         `waited` tells of one that waits behind another.
@@ -319,13 +277,13 @@ class DaskTarget:
         elif entry.cancelled is not None and time.monotonic() - entry.cancelled > self._patience:
             self._force(entry, entry.worker)
 
-    def _is_overdue(self, entry: _Submitted) -> bool:
+    def _is_overdue(self, entry: SubmittedJob) -> bool:
         """Whether it ran for its seconds and the grace, in which it imports, loads, and would have seen it itself."""
         if entry.started is None or entry.job.seconds is None:
             return False
         return time.monotonic() - entry.started > entry.job.seconds + self._grace
 
-    def _conclude(self, entry: _Submitted, *, gone: bool, waited: bool) -> JobStatus | None:
+    def _conclude(self, entry: SubmittedJob, *, gone: bool, waited: bool) -> JobStatus | None:
         """How the job ended: by the result that it left, else by what Dask knows. None where that is not known yet."""
         result = read_result(Path(entry.job.output))
         if result is not None:
@@ -347,7 +305,7 @@ class DaskTarget:
             f"machine does not see: keep the store in a folder that both share under the same path."
         )
 
-    def _loss(self, entry: _Submitted, *, gone: bool) -> str:
+    def _loss(self, entry: SubmittedJob, *, gone: bool) -> str:
         """Why it left no result. What the training raises is a result, so an error is the worker's or Dask's."""
         from distributed import KilledWorker
 
@@ -357,14 +315,14 @@ class DaskTarget:
         self._cluster.cancel(entry.future)  # else Dask runs it again should a worker return under the address
         return f"its worker {_address(entry)} died, or the scheduler was started anew"
 
-    def _withdraw(self, entry: _Submitted) -> None:
+    def _withdraw(self, entry: SubmittedJob) -> None:
         if entry.future is None:
             entry.final = JobStatus(JobState.STOPPED, message=entry.reason)
         else:
             self._cluster.cancel(entry.future)  # where it is not answered, the next request asks again
         entry.cancelled = time.monotonic()
 
-    def _force(self, entry: _Submitted, worker: Worker) -> None:
+    def _force(self, entry: SubmittedJob, worker: Worker) -> None:
         """Restart the worker of a job that ignores its stop. Where that cannot be, give up the job and the worker."""
         self._lose_behind(entry, worker)
         waited = time.monotonic() - (entry.cancelled or 0)
@@ -376,7 +334,7 @@ class DaskTarget:
             _log.warning("The job %s was %s.", entry.job.name, message)
         entry.forced = True
 
-    def _lose_behind(self, entry: _Submitted, worker: Worker) -> None:
+    def _lose_behind(self, entry: SubmittedJob, worker: Worker) -> None:
         """Jobs that wait for the end of one that may never end are tried again elsewhere."""
         for other in self._unsettled.values():
             if other is not entry and other.worker and other.worker.id == worker.id and other.final is None:
@@ -404,7 +362,7 @@ def _above(reports: Iterable[tuple[int, float]], since: int) -> tuple[tuple[int,
     return tuple((step, value) for step, value in reports if step > since)
 
 
-def _address(entry: _Submitted) -> str | None:
+def _address(entry: SubmittedJob) -> str | None:
     return entry.worker.address if entry.worker else None
 
 

@@ -23,9 +23,13 @@ class Ahead:
         if trial.state is TrialState.COMPLETED and trial.seconds is not None:
             self._seconds.append(trial.seconds)
 
-    @property
-    def jobs(self) -> int:
-        """As many as fit into what a short trial may take: none where trials are longer than that."""
+    def jobs(self, nodes: int, to_come: int) -> int:
+        """As many as fit into what a short trial may take: none where trials are longer than that.
+
+        Never more than half of the trials to come: one that is long after all holds up what waits behind it, and then
+        the other nodes have work for as long.
+        """
         if len(self._seconds) < SHORT_TRIALS or max(self._seconds) >= SHORT_SECONDS:
             return 0
-        return min(self._most, max(1, int(SHORT_SECONDS / max(*self._seconds, 1e-3))))
+        fitting = int(SHORT_SECONDS / max(*self._seconds, 1e-3))
+        return min(self._most, fitting, to_come // (2 * max(nodes, 1)))

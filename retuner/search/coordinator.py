@@ -289,7 +289,8 @@ class Coordinator:
 
     def _fill_slots(self) -> bool:
         """Ask as many trials as there is room for, and make their attempts known; whether there were any."""
-        slots = self._budget.slots(self._target.nodes, ahead=self._ahead.jobs)
+        nodes, to_come = self._target.nodes, len(self._pending) + self._scores.planned - self._asked
+        slots = self._budget.slots(nodes, ahead=self._ahead.jobs(nodes, to_come))
         if slots < 1 and not self._flights:
             self._flush()
             raise RetryableError("The compute target has no node at the moment: check that its workers run.")

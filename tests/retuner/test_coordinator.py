@@ -69,31 +69,34 @@ def test_every_node_is_used_and_no_more_than_the_budget_allows(bench):
 def test_nodes_are_given_short_trials_ahead_of_time(bench, seconds, options, busiest):
     target = FakeTarget(nodes=2, took=seconds)
     target.ahead = 1
-    progress = bench.run(target, trials=SHORT_TRIALS + 6, **options)
+    progress = bench.run(target, trials=SHORT_TRIALS + 12, **options)
     assert target.busiest == busiest
-    assert progress.counters["completed"] == SHORT_TRIALS + 6
+    assert progress.counters["completed"] == SHORT_TRIALS + 12
 
 
-@pytest.mark.parametrize(("seconds", "jobs"), [(0.0, 16), (0.03, 16), (0.1, 5), (0.4, 1), (0.5, 0)])
-def test_what_waits_at_a_node_is_done_in_half_a_second(seconds, jobs):
+@pytest.mark.parametrize(
+    ("seconds", "to_come", "jobs"),
+    [(0.0, 99, 16), (0.03, 99, 16), (0.1, 99, 5), (0.4, 99, 1), (0.5, 99, 0), (0.1, 12, 3), (0.1, 3, 0)],
+)
+def test_what_waits_at_a_node_is_half_a_seconds_work_and_half_of_all_that_is_left(seconds, to_come, jobs):
     ahead = Ahead(16)
     for number in range(SHORT_TRIALS):
         ahead.heard(TrialRecord(number, TrialState.COMPLETED, {}, seconds=seconds))
-    assert ahead.jobs == jobs
+    assert ahead.jobs(2, to_come) == jobs
 
 
 def test_a_long_trial_ends_what_is_given_ahead_of_time():
     ahead = Ahead(1)
     short = TrialRecord(0, TrialState.COMPLETED, {}, seconds=0.1)
     for _ in range(SHORT_TRIALS):
-        assert ahead.jobs == 0
+        assert ahead.jobs(1, 9) == 0
         ahead.heard(short)
-    assert ahead.jobs == 1
+    assert ahead.jobs(1, 9) == 1
     for unknown in (replace(short, seconds=None), replace(short, state=TrialState.PRUNED, seconds=2.0)):
         ahead.heard(unknown)
-        assert ahead.jobs == 1
+        assert ahead.jobs(1, 9) == 1
     ahead.heard(replace(short, seconds=2.0))
-    assert ahead.jobs == 0
+    assert ahead.jobs(1, 9) == 0
 
 
 def test_the_number_of_nodes_does_not_change_the_trials(bench):

@@ -32,7 +32,7 @@ from dask_bench import (
 )
 from retune_command import wait_until
 
-from retuner.compute import check_target, dask_cluster
+from retuner.compute import check_target, dask_cluster, dask_jobs
 from retuner.compute import dask as dask_target
 from retuner.compute.dask import DaskTarget
 from retuner.compute.dask_address import until_stopped
@@ -158,7 +158,7 @@ def test_what_waits_at_workers_is_shared_out_evenly(open_target, snapshot, datas
 
 
 def test_no_job_waits_behind_a_long_one(open_target, snapshot, dataset, monkeypatch):
-    monkeypatch.setattr(dask_target, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(dask_jobs, "SHORT_SECONDS", 0.0)
     target = open_target(snapshot)
     target.scale(0, 1)
     first, second = toy_job(dataset, steps=10_000, delay=0.02), toy_job(dataset, "s-t0002-a1")
