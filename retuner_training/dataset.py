@@ -21,27 +21,31 @@ _Stamp = tuple[str, int, int, str]
 
 _verified: set[_Stamp] = set()
 _kept: dict[_Stamp, pd.DataFrame] = {}
-"""The tables of the dataset that was loaded last: the trials of a worker follow each other on the same."""
+"""Tables of the dataset that was loaded last: the trials of a worker follow each other on the same."""
+
+_KEPT_BYTES = 256 << 20
+"""Larger tables are read anew: beside them, reading is little, and memory dear."""
 
 
 def load_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """The tables of the dataset in `folder` by name. Raises InvalidInput naming a file that is missing or damaged.
 
-    They are the caller's: pandas copies what is changed in them. What it would not copy is read anew each time.
+    They are the caller's, who may change them: what is kept for the next one is a copy.
     """
     files = _verify_files(folder, _read_manifest(folder))
     for stamp in _kept.keys() - files.values():
-        del _kept[stamp]
+        _kept.pop(stamp, None)
     return {Path(name).stem: _load_table(folder / name, files[name]) for name in sorted(files)}
 
 
 def _load_table(file: Path, stamp: _Stamp) -> pd.DataFrame:
-    table = _kept.get(stamp)
-    if table is None:
-        table = _read_table(file)
-        if not any(map(is_object_dtype, table.dtypes)):  # of lists, say, which can be changed in place
-            _kept[stamp] = table
-    return table.copy(deep=False)
+    if (kept := _kept.get(stamp)) is not None:
+        return kept.copy()
+    table = _read_table(file)
+    # of lists and other objects a copy would hold the same ones
+    if table.memory_usage().sum() <= _KEPT_BYTES and not any(map(is_object_dtype, table.dtypes)):
+        _kept[stamp] = table.copy()
+    return table
 
 
 def _read_table(file: Path) -> pd.DataFrame:

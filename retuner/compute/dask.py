@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retuner.compute.dask_cluster import DaskCluster, Worker
-from retuner.compute.dask_jobs import SubmittedJob, may_have_more, names_behind
+from retuner.compute.dask_jobs import SubmittedJob, behind, by_worker, may_have_more, seconds_at
 from retuner.compute.dask_limits import GRACE_SECONDS, PATIENCE_SECONDS
 from retuner.compute.snapshot import Snapshot
 from retuner.compute.target import GOES_ON, TAIL_LINES, JobState, JobStatus, StudyEnd
@@ -24,6 +23,8 @@ AHEAD = 16
 """Jobs at most that wait at a worker."""
 START_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
+TAKE_BACK_SECONDS = 2.0
+"""After so long nothing waits any more for the end of a job that was taken for a short one."""
 LIST_SECONDS = 0.1
 """The scheduler is asked for its workers that often at most: jobs that end tell of it themselves."""
 _log = logging.getLogger(__name__)
@@ -79,6 +80,11 @@ class DaskTarget:
         return min(self._maximum, len(self._workers) - len(self._deaf()))
 
     @property
+    def _live(self) -> list[SubmittedJob]:
+        """Jobs that have not ended, as they were submitted."""
+        return [entry for entry in self._unsettled.values() if entry.final is None]
+
+    @property
     def _cluster(self) -> DaskCluster:
         if self._open is None:
             self._open = DaskCluster(
@@ -130,21 +136,22 @@ class DaskTarget:
 
     def poll(self, jobs: Mapping[str, int]) -> dict[str, JobStatus]:
         """At most one call to the scheduler for all jobs; their reports have come as events before."""
-        waiting = [entry for entry in self._unsettled.values() if entry.final is None]
+        waiting = self._live
         if waiting or self.nodes < 1:
             if time.monotonic() - self._listed >= LIST_SECONDS:
                 self._workers = self._cluster.workers()
                 self._listed = time.monotonic()
-            behind = names_behind(waiting)
+            not_begun = {entry.job.name for entry in behind(waiting)}
             for entry in waiting:
-                self._look_at(entry, waited=entry.job.name in behind)
+                self._look_at(entry, not_begun=entry.job.name in not_begun)
+            self._take_back()
             self._dispatch()
         self._unsettled = {name: entry for name, entry in self._unsettled.items() if not entry.is_settled}
         return {name: self._status(name, since) for name, since in jobs.items()}
 
     def find(self, study: str) -> list[str]:
         """Unfinished jobs of the study: this process's own, and those on the scheduler that others submitted."""
-        own = [name for name, entry in self._unsettled.items() if entry.job.study == study and entry.final is None]
+        own = [entry.job.name for entry in self._live if entry.job.study == study]
         others = self._cluster.keys_with_prefix(f"{study}-") if self._open or self._address else []
         return sorted({*own, *(name for name in others if name not in self._jobs)})
 
@@ -180,8 +187,8 @@ class DaskTarget:
         """Stop this process's jobs, wait for them shortly, leave the cluster and end it where it is embedded."""
         if self._open is None:
             return
-        self.cancel([name for name, entry in self._unsettled.items() if entry.final is None])
-        running = [entry for entry in self._unsettled.values() if entry.started is not None and entry.final is None]
+        running = [entry for entry in self._live if entry.started is not None]
+        self.cancel([entry.job.name for entry in self._live])
         deadline = time.monotonic() + CLOSE_SECONDS
         while time.monotonic() < deadline and not all(entry.ended for entry in running):
             time.sleep(0.02)
@@ -204,7 +211,7 @@ class DaskTarget:
 
     def _dispatch(self) -> None:
         """Give waiting jobs to free workers, and what is more than all can run to busy ones, as they were submitted."""
-        waiting = [entry for entry in self._unsettled.values() if entry.worker is None and entry.final is None]
+        waiting = [entry for entry in self._live if entry.worker is None]
         for worker in self._with_room() if waiting else ():
             if not waiting:
                 break
@@ -223,11 +230,8 @@ class DaskTarget:
 
         Of these, who has the fewest jobs comes first.
         """
-        live = [entry for entry in self._unsettled.values() if entry.final is None]
-        given: defaultdict[str, list[SubmittedJob]] = defaultdict(list)
-        for entry in live:
-            if entry.worker:
-                given[entry.worker.id].append(entry)
+        live = self._live
+        given = by_worker(live)
         taken = given.keys() | self._deaf()
         free = [worker for id_, worker in self._workers.items() if id_ not in taken]
         busy = [worker for id_, worker in self._workers.items() if id_ in given]
@@ -257,10 +261,10 @@ class DaskTarget:
         self._reachable.add((job.dataset, worker.id))
         return True
 
-    def _look_at(self, entry: SubmittedJob, *, waited: bool) -> None:
+    def _look_at(self, entry: SubmittedJob, *, not_begun: bool) -> None:
         """Settle the job where it has ended in one way or another, stop it where its time is over.
 
-        `waited` tells of one that waits behind another.
+        `not_begun` tells of one that waits behind another.
         """
         if entry.worker is None or entry.future is None or entry.final is not None:
             return
@@ -271,7 +275,7 @@ class DaskTarget:
         done = entry.future.status != "pending"
         silent = entry.cancelled is not None and entry.started is None and time.monotonic() - entry.cancelled > 1
         if gone or entry.ended or silent or (done and entry.cancelled is None):
-            entry.final = self._conclude(entry, gone=gone, waited=waited)
+            entry.final = self._conclude(entry, gone=gone, not_begun=not_begun)
             if entry.final is not None:
                 entry.future.release()  # else the scheduler keeps the key, and mourns it when the worker goes
         elif entry.cancelled is not None and time.monotonic() - entry.cancelled > self._patience:
@@ -283,7 +287,7 @@ class DaskTarget:
             return False
         return time.monotonic() - entry.started > entry.job.seconds + self._grace
 
-    def _conclude(self, entry: SubmittedJob, *, gone: bool, waited: bool) -> JobStatus | None:
+    def _conclude(self, entry: SubmittedJob, *, gone: bool, not_begun: bool) -> JobStatus | None:
         """How the job ended: by the result that it left, else by what Dask knows. None where that is not known yet."""
         result = read_result(Path(entry.job.output))
         if result is not None:
@@ -295,25 +299,26 @@ class DaskTarget:
         status = entry.future.status
         if status == "pending" and not gone:
             return None
+        if not gone and (error := self._error_of(entry)):
+            return JobStatus(JobState.LOST, reports, message=f"its worker {_address(entry)} could not run it: {error}")
         if gone or status in ("cancelled", "lost", "error"):
             # the list may be older than the worker's death, and its next job would be lost with it
             self._workers.pop(entry.worker.id if entry.worker else "", None)
             self._listed = float("-inf")
-            return JobStatus(JobState.LOST, reports, message=self._loss(entry, gone=gone), waited=waited)
+            self._cluster.cancel(entry.future)  # else Dask runs it again should a worker return under the address
+            message = f"its worker {_address(entry)} died, or the scheduler was started anew"
+            return JobStatus(JobState.LOST, reports, message=message, not_begun=not_begun)
         raise UserError(
             f"The Dask worker {_address(entry)} wrote the result of {entry.job.name} to {entry.job.output}, which this "
             f"machine does not see: keep the store in a folder that both share under the same path."
         )
 
-    def _loss(self, entry: SubmittedJob, *, gone: bool) -> str:
-        """Why it left no result. What the training raises is a result, so an error is the worker's or Dask's."""
+    def _error_of(self, entry: SubmittedJob) -> str | None:
+        """What a live worker could not do: what the training raises is a result."""
         from distributed import KilledWorker
 
-        error = entry.future.exception() if entry.future.status == "error" and not gone else None
-        if error is not None and not isinstance(error, KilledWorker):
-            return f"its worker {_address(entry)} could not run it: {type(error).__name__}: {error}"
-        self._cluster.cancel(entry.future)  # else Dask runs it again should a worker return under the address
-        return f"its worker {_address(entry)} died, or the scheduler was started anew"
+        error = entry.future.exception() if entry.future.status == "error" else None
+        return None if error is None or isinstance(error, KilledWorker) else f"{type(error).__name__}: {error}"
 
     def _withdraw(self, entry: SubmittedJob) -> None:
         if entry.future is None:
@@ -324,7 +329,7 @@ class DaskTarget:
 
     def _force(self, entry: SubmittedJob, worker: Worker) -> None:
         """Restart the worker of a job that ignores its stop. Where that cannot be, give up the job and the worker."""
-        self._lose_behind(entry, worker)
+        self._lose_behind(entry, f"its worker {worker.address} hung in {entry.job.name}")
         waited = time.monotonic() - (entry.cancelled or 0)
         if not entry.forced and worker.has_nanny:
             self._cluster.restart(worker)
@@ -334,13 +339,19 @@ class DaskTarget:
             _log.warning("The job %s was %s.", entry.job.name, message)
         entry.forced = True
 
-    def _lose_behind(self, entry: SubmittedJob, worker: Worker) -> None:
-        """Jobs that wait for the end of one that may never end are tried again elsewhere."""
-        for other in self._unsettled.values():
-            if other is not entry and other.worker and other.worker.id == worker.id and other.final is None:
+    def _take_back(self) -> None:
+        """Have what waits behind a job that takes long after all tried elsewhere."""
+        for first, *others in by_worker(self._live).values():
+            first.first_since = first.first_since or time.monotonic()
+            if others and seconds_at(first) > TAKE_BACK_SECONDS:
+                self._lose_behind(first, f"its worker {_address(first)} takes long for {first.job.name}")
+
+    def _lose_behind(self, entry: SubmittedJob, message: str) -> None:
+        """Jobs that wait for the end of this one are tried again elsewhere."""
+        for other in behind(self._live):
+            if other.worker == entry.worker and other is not entry:
                 self._cluster.cancel(other.future)
-                message = f"its worker {worker.address} hung in {entry.job.name}"
-                other.final = JobStatus(JobState.LOST, message=message, waited=True)
+                other.final = JobStatus(JobState.LOST, message=message, not_begun=True)
 
     def _deaf(self) -> set[str]:
         """Ids of the workers that still run a job which was given up."""

@@ -40,6 +40,7 @@ class Worker:
     id: str
     address: str
     has_nanny: bool
+    threads: int
 
 
 class DaskCluster:
@@ -220,7 +221,7 @@ class DaskCluster:
             "allow_other_workers": False,
             "retries": 0,
             "pure": False,
-            "fifo_timeout": 0,  # what waits at a worker begins as it was submitted, also within a tenth of a second
+            "fifo_timeout": 0,  # else a worker begins what comes within a tenth of a second with the last
         }
         self._prepare()
         with self._translated():

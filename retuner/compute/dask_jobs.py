@@ -23,6 +23,8 @@ class SubmittedJob:
     """Time (monotonic) at which its start was heard of."""
     began: datetime | None = None
     """The same by the clock."""
+    first_since: float | None = None
+    """Time (monotonic) at which it was seen that nothing is before it on its worker."""
     ended: bool = False
     cancelled: float | None = None
     """Time (monotonic) of the request to stop."""
@@ -38,23 +40,31 @@ class SubmittedJob:
         return self.final is not None and (self.ended or not self.forced)
 
 
+def by_worker(jobs: Iterable[SubmittedJob]) -> dict[str, list[SubmittedJob]]:
+    """Those that were given to a worker, by its id, as they were submitted: the first is the one that it runs."""
+    given: dict[str, list[SubmittedJob]] = {}
+    for entry in jobs:
+        if entry.worker is not None:
+            given.setdefault(entry.worker.id, []).append(entry)
+    return given
+
+
+def seconds_at(first: SubmittedJob) -> float:
+    """For how long a worker has been at its first job, or on the way to it."""
+    since = first.started if first.started is not None else first.first_since
+    return 0.0 if since is None else time.monotonic() - since
+
+
 def may_have_more(given: Sequence[SubmittedJob], ahead: int) -> bool:
     """Whether the worker with these jobs may have another behind them: where it runs a short one, as far as is known.
 
-    One that was asked to stop may never do so.
+    One that was asked to stop may never do so, and a worker of several threads begins with all at once.
     """
     first = given[0]
-    is_long = first.started is not None and time.monotonic() - first.started > SHORT_SECONDS
-    return len(given) <= ahead and first.cancelled is None and not is_long
+    is_orderly = first.worker is not None and first.worker.threads == 1
+    return is_orderly and len(given) <= ahead and first.cancelled is None and seconds_at(first) <= SHORT_SECONDS
 
 
-def names_behind(jobs: Iterable[SubmittedJob]) -> set[str]:
-    """Names of those that have not begun and are not the first on their worker; in the order of their submission."""
-    busy: set[str] = set()
-    behind: set[str] = set()
-    for entry in jobs:
-        if entry.worker is not None:
-            if entry.worker.id in busy and entry.started is None:
-                behind.add(entry.job.name)
-            busy.add(entry.worker.id)
-    return behind
+def behind(jobs: Iterable[SubmittedJob]) -> list[SubmittedJob]:
+    """Those that have not begun and are not the first on their worker."""
+    return [entry for given in by_worker(jobs).values() for entry in given[1:] if entry.started is None]

@@ -116,6 +116,8 @@ def run_on_worker(fields: dict[str, Any], snapshot: str) -> str:
         if unwanted():
             return "stopped"
     try:
+        if unwanted():  # since the last look
+            return "stopped"
         tell("started")
         worker.plugins[plugin_name(snapshot)].activate()
         from retuner_training.job import Job
@@ -175,10 +177,10 @@ def hash_of_file(path: str) -> str | None:
         return None
 
 
-def list_workers(dask_scheduler: Any = None) -> dict[str, tuple[str, bool]]:
-    """On the scheduler: the address of each worker and whether a nanny watches it, by the worker process's own id."""
+def list_workers(dask_scheduler: Any = None) -> dict[str, tuple[str, bool, int]]:
+    """On the scheduler: each worker's address, whether a nanny watches it, and its threads, by its process's own id."""
     return {
-        state.server_id: (address, state.nanny is not None)
+        state.server_id: (address, state.nanny is not None, state.nthreads)
         for address, state in dask_scheduler.workers.items()
         if state.status.name == "running"
     }

@@ -52,7 +52,7 @@ class JobStatus:
     """When it got its node, where the target knows that."""
     preempted: bool = False
     """Whether it is lost because its node was taken away, which is in the nature of low-priority nodes."""
-    waited: bool = False
+    not_begun: bool = False
     """Whether it is lost before it began, as it waited behind another job on its node."""
 
     @classmethod

@@ -19,8 +19,8 @@ class Ahead:
         self._seconds: deque[float] = deque(maxlen=SHORT_TRIALS)
 
     def heard(self, trial: TrialRecord) -> None:
-        """Take in a trial that has ended. How long one takes that was stopped early is not known."""
-        if trial.state is TrialState.COMPLETED and trial.seconds is not None:
+        """Take in a trial that has ended. Of one that was stopped early is known at most that it is long."""
+        if trial.seconds is not None and (trial.state is TrialState.COMPLETED or trial.seconds >= SHORT_SECONDS):
             self._seconds.append(trial.seconds)
 
     def jobs(self, nodes: int, to_come: int) -> int:

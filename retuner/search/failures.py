@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from retuner.compute.target import ComputeTarget
 from retuner.errors import RetunerError
-from retuner.search.records import Attempt, TrialRecord, failure_class
+from retuner.search.records import NOT_BEGUN, Attempt, TrialRecord, failure_class
 from retuner.search.states import TrialState
 from retuner_training.redaction import redact
 
@@ -20,7 +20,6 @@ _NEXT = {
     "timeout": "a trial out of its seconds is not tried again: raise budget.seconds_per_trial, or narrow search.space",
     "lost": "a lost attempt is followed by another, up to three; then look at the node",
     "preempted": "a node that was taken away is no fault: another attempt, up to compute.preemptions",
-    "not begun": "it waited behind another trial on its node: another attempt, which counts towards no limit",
     "stopped": "its job ended with the process that had begun it: another attempt, which counts towards no limit",
     "no value": "a trial without a number is not tried again: look at its hyperparameters",
 }
@@ -59,7 +58,7 @@ def keep_last_words(trial: TrialRecord, study: str, target: ComputeTarget) -> Tr
         words = f"(The log could not be read: {error})"
     lines = redact(words).strip().splitlines()[-LOG_LINES:]
     attempt = replace(attempt, log="\n".join(lines) or None)
-    if trial.state is TrialState.LOST:
+    if trial.state is TrialState.LOST and failure_class(trial.message) != NOT_BEGUN:
         next_one = len(trial.attempts) + 1
         about = {"study": study, "trial": trial.number, "attempt": next_one - 1, "state": "lost"}
         words = "%s trial %d %s; attempt %d follows"
@@ -72,8 +71,9 @@ def failure_classes(trials: Iterable[TrialRecord]) -> list[FailureClass]:
     found: dict[str, list[tuple[int, Attempt]]] = {}
     for trial in trials:
         for attempt in trial.attempts:
-            if attempt.state in _WRONG:
-                found.setdefault(failure_class(attempt.reason), []).append((trial.number, attempt))
+            kind = failure_class(attempt.reason)
+            if attempt.state in _WRONG and kind != NOT_BEGUN:
+                found.setdefault(kind, []).append((trial.number, attempt))
     classes = [
         FailureClass(name, len(ones), *ones[-1], examples=_first(ones), what_next=_NEXT.get(name, _NEXT_OF_CODE))
         for name, ones in found.items()

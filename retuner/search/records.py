@@ -10,6 +10,9 @@ from typing import Any
 
 from retuner.search.states import Direction, StudyState, TrialState
 
+NOT_BEGUN = "not begun"
+"""The kind of an attempt that was lost where it waited behind another on its node. Nothing went wrong with it."""
+
 
 def now() -> datetime:
     """The present time, in UTC."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from retuner.compute.target import JobState, JobStatus
-from retuner.search.records import Attempt, TrialRecord, failure_class, node_seconds, now
+from retuner.search.records import NOT_BEGUN, Attempt, TrialRecord, failure_class, node_seconds, now
 from retuner.search.states import TrialState
 from retuner_training.redaction import redact
 
@@ -16,6 +16,9 @@ StopReason = Literal["pruned", "minutes", "stopped"]
 ADOPTED = "adopted"
 """The reason of an attempt that an earlier process began: its job may have been stopped with that process."""
 
+TIMES_NOT_BEGUN = 20
+"""So often at most an attempt that was lost before it began counts towards no limit: one that kills its node so soon
+that nobody hears of its begin looks the same."""
 _OPEN = (TrialState.SUBMITTED, TrialState.RUNNING)
 
 
@@ -90,12 +93,12 @@ def finish(trial: TrialRecord, status: JobStatus, *, attempts: int, preemptions:
         return stopped(trial, status)
     if reason == ADOPTED and status.state is JobState.STOPPED:
         return _ended(trial, TrialState.LOST, status, message="stopped: with the process that had begun it")
-    if status.waited:
-        return _ended(trial, TrialState.LOST, status, message=f"not begun: {_words(status)}")
+    lost = [failure_class(attempt.reason) for attempt in trial.attempts if attempt.state is TrialState.LOST]
+    if status.not_begun and lost.count(NOT_BEGUN) < TIMES_NOT_BEGUN:
+        return _ended(trial, TrialState.LOST, status, message=f"{NOT_BEGUN}: {_words(status)}")
     kind, most = ("preempted", preemptions + 1) if status.preempted else ("lost", attempts)
     message = f"{kind}: {_words(status) or 'its node forgot it'}"
-    lost = [attempt.reason or "" for attempt in trial.attempts if attempt.state is TrialState.LOST]
-    times = 1 + sum(failure_class(reason) == kind for reason in lost)
+    times = 1 + lost.count(kind)
     if times < most:
         return _ended(trial, TrialState.LOST, status, message=message)
     return _ended(trial, TrialState.FAILED, status, message=f"{message} ({times} times)")

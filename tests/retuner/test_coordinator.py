@@ -92,10 +92,10 @@ def test_a_long_trial_ends_what_is_given_ahead_of_time():
         assert ahead.jobs(1, 9) == 0
         ahead.heard(short)
     assert ahead.jobs(1, 9) == 1
-    for unknown in (replace(short, seconds=None), replace(short, state=TrialState.PRUNED, seconds=2.0)):
+    for unknown in (replace(short, seconds=None), replace(short, state=TrialState.PRUNED, seconds=0.4)):
         ahead.heard(unknown)
         assert ahead.jobs(1, 9) == 1
-    ahead.heard(replace(short, seconds=2.0))
+    ahead.heard(replace(short, state=TrialState.PRUNED, seconds=0.6))
     assert ahead.jobs(1, 9) == 0
 
 

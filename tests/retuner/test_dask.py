@@ -208,9 +208,45 @@ def test_a_worker_that_dies_loses_the_job_behind_as_well(open_target, snapshot, 
     wait(target, first, has_reported)
     os.kill(int(Path(first.parameters["record"]).read_text()), signal.SIGKILL)
     lost = [wait(target, job) for job in (first, second)]
-    assert [(status.state, status.waited) for status in lost] == [(JobState.LOST, False), (JobState.LOST, True)]
+    assert [(status.state, status.not_begun) for status in lost] == [(JobState.LOST, False), (JobState.LOST, True)]
     again = toy_job(dataset, "s-t0002-a2")
     target.submit(again)
+    assert wait(target, again).state is JobState.COMPLETED
+    assert not Path(second.parameters["record"]).exists()
+
+
+def test_a_job_that_its_worker_cannot_run_leaves_those_behind_in_peace(open_target, snapshot, dataset):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    faulty, *behind = (toy_job(dataset, f"s-t000{number}-a1") for number in (1, 2, 3))
+    (Path(faulty.output) / "log.txt").mkdir(parents=True)
+    for job in (faulty, *behind):
+        target.submit(job)
+    lost = wait(target, faulty)
+    assert (lost.state, lost.not_begun) == (JobState.LOST, False)
+    assert "could not run it: IsADirectoryError" in lost.message
+    assert [wait(target, job).state for job in behind] == [JobState.COMPLETED] * 2
+
+
+def test_what_waits_behind_a_job_that_takes_long_after_all_is_tried_elsewhere(
+    open_target, snapshot, dataset, monkeypatch
+):
+    target = open_target(snapshot)
+    target.scale(0, 1)
+    long, second = toy_job(dataset, steps=10_000, delay=0.02), toy_job(dataset, "s-t0002-a1")
+    for job in (long, second):
+        target.submit(job)
+    wait(target, long, has_reported)
+    assert second.name in sent(target)
+    monkeypatch.setattr(dask_target, "TAKE_BACK_SECONDS", 0.0)
+    monkeypatch.setattr(dask_jobs, "SHORT_SECONDS", 0.0)
+    status = wait(target, second)
+    assert (status.state, status.not_begun) == (JobState.LOST, True)
+    assert status.message.endswith(f"takes long for {long.name}")
+    again = toy_job(dataset, "s-t0002-a2")
+    target.submit(again)
+    assert again.name not in sent(target)
+    target.cancel([long.name])
     assert wait(target, again).state is JobState.COMPLETED
     assert not Path(second.parameters["record"]).exists()
 

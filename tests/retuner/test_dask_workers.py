@@ -219,7 +219,7 @@ def test_a_job_behind_one_that_hangs_is_tried_elsewhere(open_target, snapshot, d
         wait(target, deaf, has_reported)
         target.cancel([deaf.name])
         status = wait(target, behind)
-        assert (status.state, status.waited) == (JobState.LOST, True)
+        assert (status.state, status.not_begun) == (JobState.LOST, True)
         assert status.message.endswith(f"hung in {deaf.name}")
         assert not Path(behind.parameters["record"]).exists()
         process.kill()

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from types import SimpleNamespace
 
 import pandas as pd
@@ -223,14 +222,28 @@ def test_tables_of_the_dataset_before_are_not_read_again_and_what_a_caller_chang
     first = load_tables(dataset.folder)
     untouched = {name: table.copy() for name, table in first.items()}
     for table in first.values():
-        with suppress(ValueError):  # pandas hands out its memory to be read only
-            values = table.iloc[:, -1].to_numpy()
-            values[:] = values[::-1].copy()
+        values = table.iloc[:, -1].array  # which pandas does not guard
+        values[:] = values[::-1].copy()
         table.iloc[:, 0] = table.iloc[::-1, 0].to_numpy()
         table["more"] = 1
     for name, table in load_tables(dataset.folder).items():
         pd.testing.assert_frame_equal(table, untouched[name])
     assert sorted(read) == sorted(f"{name}.parquet" for name in first)
+
+
+def test_tables_of_one_dataset_are_kept_and_no_large_ones(tmp_path, raw, home, monkeypatch):
+    kept = {}
+    monkeypatch.setattr(retuner_training.dataset, "_kept", kept)
+    for content in (1, 2):
+        rows = pd.DataFrame({"key": [content] * 100})
+        recipe = SimpleNamespace(name="r", prepare=lambda folder, options, rows=rows: ({"rows": rows}, {}))
+        made = build_dataset(raw, recipe, {**OPTIONS, "min_text": content}, home)
+        load_tables(made.folder)
+    assert [table["key"][0] for table in kept.values()] == [2]
+    kept.clear()
+    monkeypatch.setattr(retuner_training.dataset, "_KEPT_BYTES", 700)
+    assert len(load_tables(made.folder)["rows"]) == 100
+    assert kept == {}
 
 
 def test_a_table_of_lists_is_read_anew_since_a_list_can_be_changed_in_place(tmp_path, raw, home):

@@ -5,10 +5,10 @@ import pytest
 from retuner.compute.target import JobState, JobStatus
 from retuner.search.records import TrialRecord
 from retuner.search.states import TrialState
-from retuner.search.transitions import finish, start_attempt
+from retuner.search.transitions import TIMES_NOT_BEGUN, finish, start_attempt
 
 TAKEN = JobStatus(JobState.LOST, message="its node was preempted", preempted=True)
-WAITED = JobStatus(JobState.LOST, message="its worker hung in another", waited=True)
+NOT_BEGUN = JobStatus(JobState.LOST, message="its worker hung in another", not_begun=True)
 LOST = JobStatus(JobState.LOST, message="Azure ML does not know its run any more")
 
 
@@ -20,7 +20,9 @@ def ended(*ends: JobStatus, attempts: int = 2, preemptions: int = 3) -> TrialRec
     return trial
 
 
-@pytest.mark.parametrize("ends", [[TAKEN] * 3, [LOST], [TAKEN, LOST, TAKEN, TAKEN], [WAITED] * 9 + [LOST]])
+@pytest.mark.parametrize(
+    "ends", [[TAKEN] * 3, [LOST], [TAKEN, LOST, TAKEN, TAKEN], [NOT_BEGUN] * TIMES_NOT_BEGUN + [LOST]]
+)
 def test_a_trial_within_both_budgets_gets_another_attempt(ends):
     assert ended(*ends).state is TrialState.LOST
 
@@ -29,6 +31,7 @@ def test_a_trial_within_both_budgets_gets_another_attempt(ends):
     ("ends", "words"),
     [
         ([TAKEN] * 4, "preempted: its node was preempted (4 times)"),
+        ([NOT_BEGUN] * (TIMES_NOT_BEGUN + 2), "lost: its worker hung in another (2 times)"),
         ([LOST] * 2, "lost: Azure ML does not know its run any more (2 times)"),
         ([TAKEN, TAKEN, LOST, LOST], "lost: Azure ML does not know its run any more (2 times)"),
     ],

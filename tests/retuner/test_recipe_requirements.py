@@ -60,7 +60,7 @@ def test_the_environment_of_the_nodes_holds_them_and_has_another_name(package):
 
 
 def test_a_worker_that_lacks_one_is_named():
-    worker, own = Worker("id", "tcp://10.0.0.7:4000", has_nanny=True), ("shap",)
+    worker, own = Worker("id", "tcp://10.0.0.7:4000", has_nanny=True, threads=1), ("shap",)
     ours = library_versions(own)
     assert ours["shap"] == "missing"
     fault = _fault_of(worker, ours, own)
