@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -123,6 +124,23 @@ def test_a_search_goes_on_when_one_of_its_dask_workers_was_killed(retune: Retune
         assert_finished(retune, process, what_is_kept(retune))
     attempts = [len(trial["attempts"]) for trial in trials_of(retune)]
     assert sorted(attempts) == [1] * (TRIALS - 1) + [2]
+
+
+def test_a_worker_killed_with_short_trials_that_wait_there_costs_each_one_attempt_at_most(retune: Retune):
+    trials = 80
+    process = retune.start(*retune.search("--json", trials=trials, space={"delay": 0.01}))
+    wait_until(lambda: completed(retune) >= 20, "twenty completed trials")
+    os.kill(int(retune.record.read_text().splitlines()[-1]), signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert json.loads(out)["trials"] == {"asked": trials, "completed": trials, "pruned": 0, "failed": 0}
+    twice = [trial for trial in trials_of(retune) if len(trial["attempts"]) == 2]
+    reasons = Counter(trial["attempts"][0]["reason"].partition(":")[0] for trial in twice)
+    assert 0 < reasons["not begun"] <= 16
+    assert reasons["lost"] <= 1
+    assert reasons.total() == len(twice) == sum(len(trial["attempts"]) > 1 for trial in trials_of(retune))
+    assert len(retune.qualities()) == trials
+    assert retune.trainings() <= trials + 1 + len(twice)
 
 
 def trials_of(retune: Retune) -> list[dict[str, Any]]:
