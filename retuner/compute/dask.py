@@ -25,8 +25,8 @@ START_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
 TAKE_BACK_SECONDS = 2.0
 """After so long nothing waits any more for the end of a job that was taken for a short one."""
-LIST_SECONDS = 0.1
-"""The scheduler is asked for its workers that often at most: jobs that end tell of it themselves."""
+LIST_SECONDS = 0.5
+"""The scheduler is asked for its workers that often at most, which takes 3 ms: jobs that end tell of it themselves."""
 _log = logging.getLogger(__name__)
 
 
