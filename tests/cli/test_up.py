@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from retune_command import wait_until
+from retune_command import FIXED, wait_until
 from station import Station, marked
 from webhook import BLOCK
 
@@ -122,7 +122,7 @@ def unscheduled_clean_up(station: Station) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unscheduled_clean_up")
 def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_continues(station, webhook):
-    run = station.in_mid_search(trials=8, seed=5, space={"delay": 0.5})  # seconds: a busy machine looks late
+    run = station.in_mid_search(trials=8, seed=5, space={**FIXED, "delay": 0.5})  # long enough to be seen at work
     os.kill(lease_holder(station), signal.SIGKILL)
     left = station.retune.status()[0]
     assert station.wait_for(run)["state_type"] == "CRASHED"

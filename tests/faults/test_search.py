@@ -65,7 +65,7 @@ def test_a_search_killed_in_the_middle_of_24_trials_is_resumed_to_the_best_of_an
     assert retune.qualities().keys() == undisturbed.qualities().keys()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_search_that_a_signal_stops_is_finished_by_the_next_start(retune: Retune, number: signal.Signals):
     process = start_and_wait(retune)
     process.send_signal(number)

@@ -17,7 +17,7 @@ from retuner.search.ledger import Ledger
 from retuner.search.records import TrialRecord
 
 pytestmark = SDK_WARNINGS
-TRIALS, NODES = 12, 4
+TRIALS, NODES = 6, 4
 GROUPS = {
     "recipe": "faq_ranker",
     "data": {"source": "sample"},
