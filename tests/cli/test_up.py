@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -11,6 +12,11 @@ import pytest
 from retune_command import FIXED, wait_until
 from station import Station, marked
 from webhook import BLOCK
+
+TOLD_SECONDS = 10
+"""Within so many seconds a failure is told."""
+TOLD_OF_KILL_SECONDS = 180
+"""The same, after a kill -9."""
 
 
 def lasting(station: Station) -> dict[int, list[str]]:
@@ -53,7 +59,7 @@ def test_a_new_champion_and_a_failure_are_told_to_a_webhook(station, webhook):
     assert f"http://127.0.0.1:{station.port}/runs/flow-run/" in told
     run = station.wait_for(station.trigger("retune/local", search={"trials": 2, "space": {"fails_at": 1}}))
     assert run["state_type"] == "FAILED"
-    told = webhook.wait_for("retuner: retune-FAQ_ranker is Failed")
+    told = webhook.wait_for("retuner: retune-FAQ_ranker is Failed", seconds=TOLD_SECONDS)
     study = station.retune.status()[0]["study"]
     assert told.startswith("retune of local: Failed\nUserError: ")  # which flow, which class
     assert f"2 x ArithmeticError: step 1 went wrong; the latest is trial 1 ({study}-t0001-a1 on " in told
@@ -124,9 +130,11 @@ def unscheduled_clean_up(station: Station) -> Iterator[None]:
 def test_what_a_killed_flow_run_left_behind_is_found_and_told_and_a_retry_continues(station, webhook):
     run = station.in_mid_search(trials=8, seed=5, space={**FIXED, "delay": 0.5})  # long enough to be seen at work
     os.kill(lease_holder(station), signal.SIGKILL)
+    killed = time.monotonic()
     left = station.retune.status()[0]
     assert station.wait_for(run)["state_type"] == "CRASHED"
     assert "retry it in the UI" in webhook.wait_for("retuner: retune-FAQ_ranker is Crashed")
+    assert time.monotonic() - killed < TOLD_OF_KILL_SECONDS
     found = station.wait_for(station.trigger("clean-up/every-15-minutes"))
     assert found["state_name"] == "CleanedUp", found["state"]["message"]
     for words in (

@@ -5,6 +5,7 @@ import logging
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,7 @@ SAVE_SAS = (
     "import sys; from tasks.blocks import RetunerBlobSas; "
     "RetunerBlobSas(upload_sas=sys.argv[1], read_sas=sys.argv[2]).save('tests', overwrite=True)"
 )
+STOP_SECONDS = 60
 
 
 @pytest.fixture
@@ -93,10 +95,12 @@ def test_after_a_kill_the_live_runs_are_adopted_and_nothing_is_submitted_twice(s
 
 
 def stop(process) -> str:
-    """SIGTERM; what the command says on stderr."""
+    """SIGTERM, heard within the promised time; what the command says on stderr."""
     process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
+    assert time.monotonic() - asked < STOP_SECONDS
     return err
 
 
