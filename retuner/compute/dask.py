@@ -349,7 +349,7 @@ class DaskTarget:
     def _lose_behind(self, entry: SubmittedJob, message: str) -> None:
         """Jobs that wait for the end of this one are tried again elsewhere."""
         for other in behind(self._live):
-            if other.worker == entry.worker and other is not entry:
+            if other.worker == entry.worker:
                 self._cluster.cancel(other.future)
                 other.final = JobStatus(JobState.LOST, message=message, not_begun=True)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retuner.report.svg import INK, MANY, STATES, draw, short_node
-from retuner.search.records import NOT_BEGUN, TrialRecord, failure_class
+from retuner.search.records import TrialRecord
 from retuner.search.states import TrialState
 
 _LOST = "#e3b341"
@@ -70,7 +70,7 @@ def _bars(trials: Sequence[TrialRecord]) -> list[_Bar]:
         (trial.number, attempt, attempt.began or attempt.started, attempt.ended)
         for trial in trials
         for attempt in trial.attempts
-        if attempt.started and attempt.ended and failure_class(attempt.reason) != NOT_BEGUN
+        if attempt.started and attempt.ended and not attempt.never_began
     ]
     first = min((started for _, _, started, _ in ended), default=None)
     if first is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from retuner.compute.target import ComputeTarget
 from retuner.errors import RetunerError
-from retuner.search.records import NOT_BEGUN, Attempt, TrialRecord, failure_class
+from retuner.search.records import Attempt, TrialRecord, failure_class
 from retuner.search.states import TrialState
 from retuner_training.redaction import redact
 
@@ -58,7 +58,7 @@ def keep_last_words(trial: TrialRecord, study: str, target: ComputeTarget) -> Tr
         words = f"(The log could not be read: {error})"
     lines = redact(words).strip().splitlines()[-LOG_LINES:]
     attempt = replace(attempt, log="\n".join(lines) or None)
-    if trial.state is TrialState.LOST and failure_class(trial.message) != NOT_BEGUN:
+    if trial.state is TrialState.LOST and not attempt.never_began:
         next_one = len(trial.attempts) + 1
         about = {"study": study, "trial": trial.number, "attempt": next_one - 1, "state": "lost"}
         words = "%s trial %d %s; attempt %d follows"
@@ -71,9 +71,8 @@ def failure_classes(trials: Iterable[TrialRecord]) -> list[FailureClass]:
     found: dict[str, list[tuple[int, Attempt]]] = {}
     for trial in trials:
         for attempt in trial.attempts:
-            kind = failure_class(attempt.reason)
-            if attempt.state in _WRONG and kind != NOT_BEGUN:
-                found.setdefault(kind, []).append((trial.number, attempt))
+            if attempt.state in _WRONG and not attempt.never_began:
+                found.setdefault(failure_class(attempt.reason), []).append((trial.number, attempt))
     classes = [
         FailureClass(name, len(ones), *ones[-1], examples=_first(ones), what_next=_NEXT.get(name, _NEXT_OF_CODE))
         for name, ones in found.items()

@@ -11,7 +11,7 @@ from typing import Any
 from retuner.search.states import Direction, StudyState, TrialState
 
 NOT_BEGUN = "not begun"
-"""The kind of an attempt that was lost where it waited behind another on its node. Nothing went wrong with it."""
+"""The failure class of an attempt that never began."""
 
 
 def now() -> datetime:
@@ -94,6 +94,11 @@ class Attempt:
     """For how long it held its node, once it has ended."""
     usd: float | None = None
     """What that cost, where the price of a node is known."""
+
+    @property
+    def never_began(self) -> bool:
+        """Whether it was lost where it waited behind another on its node. Nothing went wrong with it."""
+        return failure_class(self.reason) == NOT_BEGUN
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from retuner.cost.spending import study_bill, study_rates
 from retuner.search.draws import planned_trials
 from retuner.search.entries import CLOCK, FINAL, PLAN, SEARCH
 from retuner.search.progress import FAILURES, Progress, Scores
-from retuner.search.records import NOT_BEGUN, Attempt, StudyRecord, TrialRecord, failure_class
+from retuner.search.records import Attempt, StudyRecord, TrialRecord
 from retuner.search.states import StudyState, TrialState
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -201,7 +201,7 @@ def _nodes(trials: Sequence[TrialRecord], *, now: datetime, alive: bool) -> tupl
     nodes: dict[str, NodeView] = {}
     for trial in trials:
         for attempt in trial.attempts:
-            if attempt.node is None or failure_class(attempt.reason) == NOT_BEGUN:
+            if attempt.node is None or attempt.never_began:
                 continue
             node = nodes.get(attempt.node) or NodeView(attempt.node, trials=0, busy_seconds=0.0)
             at_work = alive and attempt.state is TrialState.RUNNING and attempt.ended is None

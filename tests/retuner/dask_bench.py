@@ -41,8 +41,9 @@ def elsewhere(tmp_path):
 
 
 @pytest.fixture
-def open_target(tmp_path):
-    """Opens targets, and closes them at the end of the test."""
+def open_target(tmp_path, monkeypatch):
+    """Opens targets, and closes them at the end of the test. What waits behind a job stays there on a slow machine."""
+    monkeypatch.setattr("retuner.compute.dask.TAKE_BACK_SECONDS", 3600.0)
     opened = []
 
     def open_one(snapshot, address=None):

@@ -199,13 +199,21 @@ def test_no_job_is_given_to_a_worker_whose_job_was_asked_to_stop(open_target, sn
     assert len(Path(second.parameters["record"]).read_text().splitlines()) == 1
 
 
-def test_a_worker_that_dies_loses_the_job_behind_as_well(open_target, snapshot, dataset):
+@pytest.fixture
+def one_behind(open_target, snapshot, dataset):
+    """A target whose one worker runs a job that takes minutes, that job, and another which waits there."""
     target = open_target(snapshot)
     target.scale(0, 1)
     first, second = toy_job(dataset, steps=10_000, delay=0.02), toy_job(dataset, "s-t0002-a1")
     for job in (first, second):
         target.submit(job)
     wait(target, first, has_reported)
+    assert second.name in sent(target)
+    return target, first, second
+
+
+def test_a_worker_that_dies_loses_the_job_behind_as_well(one_behind, dataset):
+    target, first, second = one_behind
     os.kill(int(Path(first.parameters["record"]).read_text()), signal.SIGKILL)
     lost = [wait(target, job) for job in (first, second)]
     assert [(status.state, status.not_begun) for status in lost] == [(JobState.LOST, False), (JobState.LOST, True)]
@@ -228,16 +236,8 @@ def test_a_job_that_its_worker_cannot_run_leaves_those_behind_in_peace(open_targ
     assert [wait(target, job).state for job in behind] == [JobState.COMPLETED] * 2
 
 
-def test_what_waits_behind_a_job_that_takes_long_after_all_is_tried_elsewhere(
-    open_target, snapshot, dataset, monkeypatch
-):
-    target = open_target(snapshot)
-    target.scale(0, 1)
-    long, second = toy_job(dataset, steps=10_000, delay=0.02), toy_job(dataset, "s-t0002-a1")
-    for job in (long, second):
-        target.submit(job)
-    wait(target, long, has_reported)
-    assert second.name in sent(target)
+def test_what_waits_behind_a_job_that_takes_long_after_all_is_tried_elsewhere(one_behind, dataset, monkeypatch):
+    target, long, second = one_behind
     monkeypatch.setattr(dask_target, "TAKE_BACK_SECONDS", 0.0)
     monkeypatch.setattr(dask_jobs, "SHORT_SECONDS", 0.0)
     status = wait(target, second)
